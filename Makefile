@@ -1,0 +1,59 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv lint test test-slow demo bench lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+# Twice quiet: pip warns of every index of the machine that lacks a package.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+CODE := $(wildcard activities publishers workflows worker.py tests benchmarks scripts/*.py)
+SYSTEM_PACKAGES := rabbitmq-server chromium
+PYTEST_ARGS ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+venv: $(STAMP) ## the environment in .venv, exactly as locked
+
+# The stamp is written last: an installation that was interrupted starts again.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/system_packages.sh python3-venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv (about a minute)"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+lint: $(STAMP) ## format, lint and types
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy $(CODE)
+
+test: $(STAMP) ## the tests, against real servers
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(STAMP) ## the tests that take minutes
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+demo: $(STAMP) ## encode a clip on this machine and show every event
+	@$(BIN)/python -m workflows.demo
+
+bench: $(STAMP) ## measure, and print the table
+	@$(BIN)/python -m benchmarks
+
+# For Linux on x86-64. Only names, versions and hashes go into the file: it works with any index.
+lock: ## newest versions into requirements.lock
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(PIP) install uv; }
+	@$(BIN)/uv --no-config pip compile pyproject.toml --extra dev --upgrade --generate-hashes --quiet \
+		--python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+		--custom-compile-command 'make lock' --output-file requirements.lock >/dev/null
+	@! grep -nE 'https?:|file:' requirements.lock
+	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+clean: ## everything that was built, not the environment
+	@rm -rf build dist out *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

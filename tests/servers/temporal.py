@@ -1,0 +1,42 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.servers.ports import free_ports
+from tests.servers.process import Process
+
+PROGRAM = str(Path(sys.executable).with_name("temporal"))
+SEARCH_ATTRIBUTES = ("TenantId=Keyword", "ExternalId=Keyword", "EncodingPhase=Keyword", "ErrorCode=Int")
+
+
+class TemporalServer:
+    """The real Temporal server. Its state is a file: it is all there again after `kill()` and `restart()`."""
+
+    namespace = "default"
+
+    def __init__(self, folder: Path) -> None:
+        port, ui_port, http_port, metrics_port = free_ports(4)
+        self.address = f"127.0.0.1:{port}"
+        self.ui = f"http://127.0.0.1:{ui_port}"
+        options = {
+            "--ip": "127.0.0.1",
+            "--port": port,
+            "--ui-port": ui_port,
+            "--http-port": http_port,
+            "--metrics-port": metrics_port,
+            "--db-filename": folder / "temporal.db",
+            "--log-level": "error",
+        }
+        command = [PROGRAM, "server", "start-dev", "--ui-disable-news-fetch"]
+        command += [str(part) for option in options.items() for part in option]
+        command += [part for attribute in SEARCH_ATTRIBUTES for part in ("--search-attribute", attribute)]
+        self._process = Process(command, folder / "temporal.log", self._answers)
+        self.start = self._process.start
+        self.stop = self._process.stop
+        self.kill = self._process.kill
+        self.restart = self._process.restart
+
+    def _answers(self) -> bool:
+        """The open port proves little: this needs gRPC, the namespace and our search attributes."""
+        query = [PROGRAM, "workflow", "list", "--address", self.address, "--query", "TenantId = 'none'"]
+        return subprocess.run(query, capture_output=True, check=False).returncode == 0
