@@ -1,0 +1,143 @@
+"""Acquisition: copy the usable files of the source folder to the workspace."""
+
+import asyncio
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.errors import AcquisitionError
+from activities.heartbeat import Progress, beating
+from activities.map import SourceFile
+from activities.mappings import MediaMappings, suffix
+from activities.storage import open_storage
+from activities.storage.base import Entry, OnBytes, Storage, StorageError, counting
+from activities.storage.config import Location
+from activities.workspace import fresh, workspace
+
+FOLDER = "source"
+SHOWN = 5
+"""Names that a message quotes at most."""
+MOST_FILES = 1000
+"""That one job uses: more come from an expression that finds too much."""
+MOST_IGNORED = 100_000
+"""Characters of all ignored names together: the list goes into history and into an event."""
+
+
+@dataclass(frozen=True)
+class AcquireRequest:
+    """Which files, from where."""
+
+    job_id: str
+    location: Location
+    mappings: MediaMappings
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """What was copied, and what was left."""
+
+    files: list[SourceFile] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+@activity.defn
+async def acquire(request: AcquireRequest) -> Acquired:
+    """Copy every file that plays a part; files that an earlier attempt has completed stay.
+
+    Raises:
+        AcquisitionError: the folder or a file cannot be read, no file is usable, or `FailOnIgnoredFiles`.
+    """
+    root = workspace(request.job_id)
+    async with beating(Progress()) as progress:
+        try:
+            storage = open_storage(request.location)
+            entries = [entry async for entry in storage.entries()]
+            wanted = await asyncio.to_thread(choose, entries, request.mappings)
+            files = [_file(number, entry) for number, entry in enumerate(wanted, 1)]
+            progress.total = sum(file.size for file in files)
+            await _copy(storage, root, files, counting(progress))
+        except StorageError as error:
+            raise AcquisitionError(str(error), retryable=error.temporary) from None
+    used = {file.name for file in files}
+    return Acquired(files, _bounded([entry.name for entry in entries if entry.name not in used]))
+
+
+def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
+    """The files that play a part by their names.
+
+    Raises:
+        AcquisitionError: there is none, one cannot be used, or others may not be ignored.
+    """
+    wanted, ignored = [], []
+    for entry in entries:
+        if not mappings.claims(entry.name):
+            ignored.append(entry.name)
+        elif entry.unusable:
+            raise AcquisitionError(f"the file {entry.name!r} {entry.unusable}")
+        else:
+            wanted.append(entry)
+    if not wanted:
+        raise AcquisitionError(f"no file in the folder is usable. It holds {_some(ignored)}; {_rules(mappings)}")
+    if len(wanted) > MOST_FILES:
+        raise AcquisitionError(f"{len(wanted)} files would be used, at most {MOST_FILES} can; {_rules(mappings)}")
+    if ignored and mappings.fail_on_ignored_files:
+        raise AcquisitionError(
+            f"MediaMappings.FailOnIgnoredFiles is set, and no expression finds {_some(ignored)}; "
+            "remove the files, or set it to false"
+        )
+    return wanted
+
+
+async def _copy(storage: Storage, root: Path, files: list[SourceFile], on_bytes: OnBytes) -> None:
+    _forget_others(root / FOLDER, files)
+    for file in files:
+        target = root / file.path
+        if target.exists():
+            on_bytes(file.size)
+            continue
+        part = target.with_name(f"{target.name}.part")
+        await storage.fetch(file.name, part, on_bytes)
+        if (size := part.stat().st_size) != file.size:
+            raise AcquisitionError(
+                f"the file {file.name!r} had {file.size} bytes when listed and {size} when copied; "
+                "start the job when it is no longer written",
+                retryable=True,
+            )
+        part.replace(target)
+
+
+def _forget_others(folder: Path, files: list[SourceFile]) -> None:
+    """Empty the folder unless an earlier attempt copied from the very same list: numbers stand for its files."""
+    listing = folder / "files.json"
+    text = json.dumps([asdict(file) for file in files])
+    if not listing.exists() or listing.read_text() != text:
+        fresh(folder)
+        listing.write_text(text)
+
+
+def _file(number: int, entry: Entry) -> SourceFile:
+    ending = suffix(entry.name)
+    plain = ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending) else ""
+    return SourceFile(entry.name, f"{FOLDER}/{number:04}{plain}", entry.size)
+
+
+def _bounded(names: list[str]) -> list[str]:
+    room = MOST_IGNORED
+    for place, name in enumerate(names):
+        room -= len(name)
+        if room < 0:
+            return [*names[:place], f"… and {len(names) - place} more"]
+    return names
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:SHOWN])) or "no files at all"
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def _rules(mappings: MediaMappings) -> str:
+    rules = [mappings.video_rule(), *mappings.rules()][:SHOWN]
+    return "looked for " + ", ".join(f"{rule.field} {rule.expression!r}" for rule in rules)

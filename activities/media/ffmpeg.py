@@ -1,0 +1,60 @@
+"""Runs ffmpeg: its progress, its exits and what they mean."""
+
+from collections.abc import Callable
+
+from activities.errors import EncodingError
+from activities.media.process import Exit, StalledError, run
+from activities.settings import Settings
+
+DISK_FULL = 228
+OUT_OF_MEMORY = 244
+TOO_MANY_ERRORS = 69
+OnSeconds = Callable[[float], None]
+"""Called with the seconds of film that are done."""
+
+
+async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = lambda _: None) -> None:
+    """Run to the end. `subject` names the client's file in messages.
+
+    Raises:
+        EncodingError: it failed; `retryable` where that was not the content's fault.
+    """
+    progress = _Progress(on_seconds)
+    try:
+        ended = await run(
+            command,
+            progress.read,
+            stalled=lambda: progress.value,
+            stall_timeout=Settings.from_environment().stall_timeout,
+        )
+    except StalledError as error:
+        raise EncodingError(f"the encoder of {subject} was stopped: {error}", retryable=True) from None
+    if ended.status:
+        raise _failure(ended, subject)
+
+
+class _Progress:
+    """Reads `-progress`: `key=value` lines, a record ends with the key `progress`."""
+
+    def __init__(self, on_seconds: OnSeconds) -> None:
+        self.value = 0
+        """microseconds"""
+        self._on_seconds = on_seconds
+
+    def read(self, line: str) -> None:
+        key, _, value = line.partition("=")
+        if key == "out_time_us" and value.lstrip("-").isdecimal():
+            self.value = max(self.value, int(value))
+            self._on_seconds(self.value / 1_000_000)
+
+
+def _failure(ended: Exit, subject: str) -> EncodingError:
+    if ended.was_killed:
+        return EncodingError(
+            f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory", retryable=True
+        )
+    if ended.status == DISK_FULL or "No space left" in ended.errors:
+        return EncodingError("no space is left in the worker's work folder; free some", retryable=True)
+    if ended.status == OUT_OF_MEMORY:
+        return EncodingError(f"the encoder of {subject} ran out of memory on the worker", retryable=True)
+    return EncodingError(f"{subject} cannot be decoded: it is damaged or incomplete; replace it")

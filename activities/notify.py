@@ -1,0 +1,236 @@
+"""The way out for events: lifecycle events in order and confirmed, progress read from the heartbeats.
+
+A `Watch` says which activities make up a phase. Their progress stays in their heartbeats at the server; whoever wants
+to know it (a publisher's lane, the workflow itself, the command line) describes the run and lets a `Meter` add it up.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.heartbeat import Progress, beating, last_progress
+from publishers import open_publisher
+from publishers.base import PublishError, Refused
+from publishers.config import MessagePublisher
+from publishers.events import AcquisitionProgress, Body, EncodingProgress, Message, Sender, message
+
+REPORT_INTERVAL = 1.0
+"""Seconds between two progress events of a job, at least."""
+BEAT_INTERVAL = 0.1
+"""Seconds between a reporter's beats: the time after which it learns that its phase is over."""
+RECONNECT_INTERVAL = 5.0
+"""Seconds between two attempts to reach a receiver for progress alone."""
+SEND_TIMEOUT = 5.0
+"""Seconds granted to a send that was under way when the phase ended."""
+REFUSALS = 5
+"""Attempts after which a receiver that says no is given up."""
+PROGRESS_SIGNAL = "progress_reported"
+SIGNAL_STEP = 10
+"""Percent points between two signals to the workflow: they cost history, events to publishers do not."""
+
+PROGRESS_EVENTS: dict[str, type[AcquisitionProgress] | type[EncodingProgress]] = {
+    "AcquisitionProgress": AcquisitionProgress,
+    "EncodingProgress": EncodingProgress,
+}
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """A batch for one publisher, in order."""
+
+    publisher: MessagePublisher
+    messages: list[Message]
+
+
+@activity.defn
+async def publish_events(request: PublishRequest) -> None:
+    """Hand over each event in turn; a retry goes on behind the last one that was confirmed."""
+    confirmed = Progress(last_progress().done, len(request.messages))
+    try:
+        async with beating(confirmed), open_publisher(request.publisher) as publisher:
+            for event in request.messages[int(confirmed.done) :]:
+                await publisher.publish(event)
+                confirmed.done += 1
+    except PublishError as error:
+        given_up = isinstance(error, Refused) and activity.info().attempt >= REFUSALS
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=given_up) from None
+
+
+@dataclass(frozen=True)
+class Share:
+    """One activity's part in a phase."""
+
+    activity_id: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A phase whose progress can be read from heartbeats, in the order in which its activities are scheduled."""
+
+    phase: str
+    event: str | None
+    """The progress event it is told by; None = it shows in the UI alone."""
+    sender: Sender
+    sequence_number: int
+    started: datetime
+    shares: list[Share]
+    film_seconds: float = 0.0
+
+    def body(self, percent: int, now: datetime) -> Body:
+        """The progress event for `percent`."""
+        if self.event != EncodingProgress.__name__:
+            return AcquisitionProgress(progress=percent)
+        elapsed = (now - self.started).total_seconds()
+        return EncodingProgress(
+            progress=percent,
+            speed_factor=round(self.film_seconds * percent / 100 / elapsed, 2) if elapsed > 0 else None,
+            remaining_seconds=self.remaining_seconds(percent, now),
+        )
+
+    def remaining_seconds(self, percent: int, now: datetime) -> int | None:
+        """Time left if the rest goes like the part that is done; None before anything is done."""
+        elapsed = (now - self.started).total_seconds()
+        return round(elapsed * (100 - percent) / percent) if percent else None
+
+    def message(self, percent: int, now: datetime) -> Message:
+        """The progress event, ready to be sent."""
+        return message(self.sender, self.sequence_number, now, self.body(percent, now))
+
+
+class Meter:
+    """Adds up a phase's heartbeats to one percent that never falls."""
+
+    def __init__(self, watch: Watch, percent: int = 0) -> None:
+        self.watch = watch
+        self.percent = percent
+
+    async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
+        """Ask the server, and return the percent (0-100)."""
+        pending = await _pending(await handle.describe())
+        order = [share.activity_id for share in self.watch.shares]
+        # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
+        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
+        done = sum(
+            share.weight * pending.get(share.activity_id, 1.0 if place < reached else 0.0)
+            for place, share in enumerate(self.watch.shares)
+        )
+        self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))
+        return self.percent
+
+
+async def _pending(description: WorkflowExecutionDescription) -> dict[str, float]:
+    converter = description.data_converter
+    return {
+        info.activity_id: (await converter.decode(info.heartbeat_details.payloads, [Progress]))[0].share
+        if info.heartbeat_details.payloads
+        else 0.0
+        for info in description.raw_description.pending_activities
+    }
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What to watch, and whom to tell."""
+
+    watch: Watch
+    publisher: MessagePublisher | None
+    """None = the workflow itself, by signal, in coarse steps."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The last progress event that was sent."""
+
+    percent: int = 0
+    at: float = 0.0
+    """Unix time; 0 = none was sent"""
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """What a run answers to the query `events`."""
+
+    events: list[Message]
+    watch: Watch | None
+    """The phase whose progress can be read now."""
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """What the workflow is told about a phase in progress."""
+
+    percent: int
+    remaining_seconds: int | None
+
+
+@activity.defn
+async def report_progress(request: ReportRequest) -> Reported:
+    """Tell the percent of a phase whenever it has changed, until cancelled."""
+    reporter = _Reporter(request)
+    task = asyncio.create_task(reporter.run())
+    try:
+        while not task.done():
+            activity.heartbeat(Progress(reporter.meter.percent, 100))
+            await asyncio.sleep(BEAT_INTERVAL)
+        await task
+    except asyncio.CancelledError:
+        if activity.is_worker_shutdown():
+            raise
+    finally:
+        # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
+        reporter.stop.set()
+        await asyncio.wait([task], timeout=SEND_TIMEOUT)
+        task.cancel()
+    return Reported(reporter.told, reporter.sent_at)
+
+
+class _Reporter:
+    def __init__(self, request: ReportRequest) -> None:
+        info = activity.info()
+        self.handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        self.meter = Meter(request.watch, int(last_progress().done))
+        self.publisher = request.publisher
+        self.told = self.meter.percent
+        self.sent_at = 0.0
+        self.stop = asyncio.Event()
+
+    async def run(self) -> None:
+        while not self.stop.is_set():
+            # Progress may be dropped: a receiver that is down is simply asked again at the next change.
+            with suppress(PublishError):
+                await (self._publish(self.publisher) if self.publisher else self._signal())
+            await self._pause(RECONNECT_INTERVAL)
+
+    async def _publish(self, to: MessagePublisher) -> None:
+        async with open_publisher(to) as publisher:
+            while not await self._pause(REPORT_INTERVAL):
+                if await self._risen(1):
+                    self.sent_at = time.time()
+                    await publisher.publish(self.meter.watch.message(self.told, datetime.now(UTC)))
+
+    async def _signal(self) -> None:
+        while not await self._pause(REPORT_INTERVAL):
+            if await self._risen(SIGNAL_STEP):
+                remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
+                await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
+
+    async def _risen(self, step: int) -> bool:
+        percent = await self.meter.read(self.handle)
+        if percent < self.told + step:
+            return False
+        self.told = percent
+        return True
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; whether it is time to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
+        return self.stop.is_set()

@@ -1,0 +1,131 @@
+"""The last step of Encoding: segments and manifests, with Shaka Packager."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.heartbeat import Progress, beating
+from activities.media import packager
+from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output
+from activities.plan import Plan, unique_names
+from activities.prepare import PreparedText
+from activities.processing import OutputFormat
+from activities.workspace import fresh, workspace
+
+FOLDER = "output"
+MAIN_MANIFESTS = {"dash": DASH_MANIFEST, "hls": HLS_MANIFEST}
+
+
+@dataclass(frozen=True)
+class PackageRequest:
+    """Everything that was encoded. Paths are relative to the workspace."""
+
+    job_id: str
+    plan: Plan
+    formats: list[OutputFormat]
+    video: dict[str, str] = field(default_factory=dict)
+    """Rendition name → file."""
+    audio: dict[str, str] = field(default_factory=dict)
+    text: list[PreparedText] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PackagedFormat:
+    """One format's files as they are to be published; names are relative to `root`."""
+
+    type: OutputFormat
+    root: str
+    """Folder in the workspace that stands for the output location."""
+    media: list[str] = field(default_factory=list)
+    manifests: list[str] = field(default_factory=list)
+    """In order of publication: playlists first, the main manifests last."""
+    links: dict[str, str] = field(default_factory=dict)
+    """`dash` and/or `hls` → name of the main manifest."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One rendition as packaged."""
+
+    name: str
+    bitrate: int
+    """kbit/s, average over its duration"""
+    codec: str
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """All formats of the job."""
+
+    formats: list[PackagedFormat] = field(default_factory=list)
+    renditions: list[Measured] = field(default_factory=list)
+
+
+@activity.defn
+async def package(request: PackageRequest) -> Packaged:
+    """Run the packager once per format.
+
+    Raises:
+        EncodingError: the packager failed.
+    """
+    root = workspace(request.job_id)
+    folder = fresh(root / FOLDER)
+    outputs = {name: _output(name, several=len(request.formats) > 1) for name in request.formats}
+    encoded = sum((root / path).stat().st_size for path in [*request.video.values(), *request.audio.values()])
+    async with beating(Progress(total=len(outputs) * encoded)) as progress:
+        for out in outputs.values():
+            command = packager.arguments(_descriptors(request, out), out, _first_language(request.plan))
+            await packager.run_packager(command, root, _written(folder, progress))
+    formats = [_collected(name, folder, out) for name, out in outputs.items()]
+    return Packaged(formats, _measured(request.plan, root / next(iter(outputs.values())).folder))
+
+
+def _output(name: OutputFormat, *, several: bool) -> Output:
+    return Output(f"{FOLDER}/{name.lower()}/" if several else f"{FOLDER}/", dash=name != "Hls", hls=name != "Dash")
+
+
+def _descriptors(request: PackageRequest, out: Output) -> list[str]:
+    descriptors = [packager.video(request.video[r.name], r.name, out) for r in request.plan.video]
+    for rendition in request.plan.audio:
+        path = request.audio[rendition.name]
+        descriptors.append(
+            packager.audio(path, rendition.name, rendition.language, out, descriptive=rendition.descriptive)
+        )
+    names = unique_names(f"text-{track.language}" for track in request.text)
+    for name, track in zip(names, request.text, strict=True):
+        descriptors += packager.text(track.path, name, track.language, out, caption=track.caption)
+    return descriptors
+
+
+def _first_language(plan: Plan) -> str | None:
+    return plan.audio[0].language if plan.audio else None
+
+
+def _written(folder: Path, progress: Progress) -> Callable[[], float]:
+    def measure() -> float:
+        progress.done = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return progress.done
+
+    return measure
+
+
+def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
+    """What the packager wrote, main manifests apart from playlists apart from media."""
+    inside = out.folder.removeprefix(f"{FOLDER}/")
+    files = sorted(str(path.relative_to(folder)) for path in (folder / inside).rglob("*") if path.is_file())
+    links = {kind: f"{inside}{manifest}" for kind, manifest in MAIN_MANIFESTS.items() if getattr(out, kind)}
+    main = [file for file in files if file in links.values()]
+    playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
+    media = [file for file in files if file not in main and file not in playlists]
+    return PackagedFormat(name, FOLDER, media, playlists + main, links)
+
+
+def _measured(plan: Plan, folder: Path) -> list[Measured]:
+    codecs = {rendition.name: "H264" for rendition in plan.video} | {rendition.name: "AAC" for rendition in plan.audio}
+    return [Measured(name, _bitrate(folder / name, plan.duration), codec) for name, codec in codecs.items()]
+
+
+def _bitrate(folder: Path, seconds: float) -> int:
+    return round(sum(file.stat().st_size for file in folder.glob("*.m4s")) * 8 / 1000 / seconds) if seconds else 0

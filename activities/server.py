@@ -1,0 +1,34 @@
+"""What a workflow needs to ask of its Temporal server, as local activities."""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.service import RPCError
+
+
+@dataclass(frozen=True)
+class OwnRun:
+    """The run that asks."""
+
+    workflow_id: str
+    run_id: str
+
+
+@activity.defn
+async def registered_search_attributes() -> list[str]:
+    """Names of the namespace's custom search attributes; empty where the server cannot tell."""
+    client = activity.client()
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        answer = await client.operator_service.list_search_attributes(request)
+    except RPCError as error:
+        activity.logger.warning("the server does not list its search attributes: %s", error)
+        return []
+    return sorted(answer.custom_attributes)
+
+
+@activity.defn
+async def request_cancel(run: OwnRun) -> None:
+    """Ask the server to cancel this run: a workflow cannot do that to itself."""
+    await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()

@@ -1,0 +1,67 @@
+"""Every setting of a worker, read from the environment in this one place."""
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from publishers.roots import files_roots
+
+Role = Literal["all", "control", "transcode"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker may do and where. `Settings.from_environment` documents the variables."""
+
+    files_roots: tuple[Path, ...]
+    work_root: Path
+    role: Role
+    transcode_slots: int
+    delivery_deadline: timedelta
+    shutdown_grace: timedelta
+    stall_timeout: timedelta
+    fault_attempts: int
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read the variables.
+
+        - `ENCODING_FILES_ROOT`: folders, separated by `:`, below which `Files` locations may lie (default: none).
+        - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
+        - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
+        - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default 2).
+        - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
+        - `ENCODING_SHUTDOWN_GRACE_SECONDS`: how long a worker that is asked to stop lets running activities
+          go on before it hands them to another worker (default 20).
+        - `ENCODING_FAULT_ATTEMPTS`: a fault that may pass (a killed process, a full disk) fails the job when it
+          comes back at this attempt (default 8, about two minutes).
+        - `ENCODING_STALL_SECONDS`: an ffmpeg that makes no progress for so long is restarted (default 300).
+
+        Raises:
+            ValueError: a variable holds what it cannot; the message names it.
+        """
+        env = os.environ
+        role = env.get("ENCODING_ROLE", "all")
+        if role not in get_args(Role):
+            msg = f"ENCODING_ROLE is {role!r}; it must be one of {', '.join(get_args(Role))}"
+            raise ValueError(msg)
+        return cls(
+            files_roots=files_roots(),
+            work_root=Path(env.get("ENCODING_WORK_ROOT", "/var/tmp/encoding")),  # noqa: S108 - survives a reboot, unlike /tmp
+            role=cast("Role", role),
+            transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", 2),
+            delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
+            shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
+            fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),
+            stall_timeout=timedelta(seconds=_positive("ENCODING_STALL_SECONDS", 300)),
+        )
+
+
+def _positive(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdecimal() or int(text) == 0:
+        msg = f"{name} is {text!r}; it must be a whole number above 0"
+        raise ValueError(msg)
+    return int(text)

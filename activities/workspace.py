@@ -1,0 +1,35 @@
+"""The folder in which a job keeps what it works on, and its layout.
+
+Names inside are ours (`source/0001.mp4`), never the client's: no odd character reaches a tool's argument.
+Activities exchange paths relative to the workspace, so that workers may mount it anywhere.
+"""
+
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+from activities.settings import Settings
+
+
+def workspace(job_id: str) -> Path:
+    """The job's folder, made when missing. `job_id` must be a GUID: it becomes a path."""
+    folder = _path(job_id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def fresh(folder: Path) -> Path:
+    """`folder`, empty: what an earlier attempt left in it is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def remove(job_id: str) -> None:
+    """Delete the job's folder and all in it."""
+    shutil.rmtree(_path(job_id), ignore_errors=True)
+
+
+def _path(job_id: str) -> Path:
+    UUID(job_id)
+    return Settings.from_environment().work_root / job_id

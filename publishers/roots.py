@@ -1,0 +1,82 @@
+"""The folders below which a `Files` location may lie, and the check that it does.
+
+Nothing outside of them is ever read or written, whatever a job says and wherever links lead.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+VARIABLE = "ENCODING_FILES_ROOT"
+MOST_PARTS = 200
+"""Folders in each other: beyond, recursion in the standard library ends."""
+
+
+class FolderError(Exception):
+    """A path is not usable as a `Files` location. The text is for people."""
+
+
+def files_roots() -> tuple[Path, ...]:
+    """The folders that `ENCODING_FILES_ROOT` lists, separated by `:`.
+
+    Raises:
+        ValueError: one of them is not absolute.
+    """
+    roots = tuple(Path(part) for part in os.environ.get(VARIABLE, "").split(":") if part)
+    for root in roots:
+        if not root.is_absolute():
+            raise ValueError(f"{VARIABLE} lists {str(root)!r}; it must be an absolute path")
+    return roots
+
+
+def local_path(uri_path: str) -> Path:
+    """The path that a `UriPath` means: an absolute path, or a percent-encoded `file:///` URI.
+
+    Raises:
+        FolderError: it is neither.
+    """
+    path = _decoded(uri_path) if uri_path.lower().startswith("file:") else uri_path
+    if not path.startswith("/") or "\0" in path:
+        raise FolderError(f"{uri_path!r} is neither an absolute path nor a file:/// URI")
+    if path.count("/") > MOST_PARTS:
+        raise FolderError(f"the path holds more than {MOST_PARTS} folders in each other")
+    return Path(path)
+
+
+def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
+    """`path` with all links and `..` resolved; it need not exist.
+
+    Raises:
+        FolderError: it lies outside of `roots`, or there are none.
+    """
+    if not roots:
+        raise FolderError(f"no local folder is allowed on this worker; set {VARIABLE} to allow some")
+    resolved = _resolved(path)
+    root = next((root for root in roots if resolved.is_relative_to(os.path.realpath(root))), None)
+    if root is None:
+        allowed = ", ".join(map(str, roots))
+        raise FolderError(f"{path} lies outside of the allowed folders ({allowed}; see {VARIABLE})")
+    if not root.is_dir():
+        # Never made here: a disk that is not mounted would be mistaken for an empty one.
+        raise FolderError(f"the folder {root} that {VARIABLE} names does not exist on this worker")
+    return resolved
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return Path(os.path.realpath(path))
+    except RecursionError:
+        raise FolderError(f"{path} is a chain of too many links") from None
+
+
+def _decoded(uri: str) -> str:
+    try:
+        parts = urlsplit(uri)
+        path = unquote(parts.path, errors="strict")
+    except ValueError:  # also UnicodeDecodeError
+        raise FolderError(f"{uri!r} is not a valid file:/// URI") from None
+    if parts.netloc not in {"", "localhost"}:
+        raise FolderError(f"{uri!r} names the host {parts.netloc}; write file:///folder, with three slashes")
+    if parts.query or parts.fragment:
+        raise FolderError(f"{uri!r} holds ? or #; write them as %3F and %23")
+    return path

@@ -1,0 +1,44 @@
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder that `Files` locations may lie in; the workspaces are outside of it."""
+    folder = tmp_path / "root"
+    folder.mkdir()
+    monkeypatch.setenv("ENCODING_FILES_ROOT", str(folder))
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(tmp_path / "work"))
+    return folder
+
+
+@pytest.fixture
+def mounted() -> Iterator[Callable[..., Path]]:
+    """Mount a file system until the test ends: `mounted(folder, "-t", "tmpfs", …, "tmpfs")`."""
+    mounts: list[Path] = []
+
+    def mount(folder: Path, *arguments: str | os.PathLike[str]) -> Path:
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["mount", *arguments, folder], check=True)
+        mounts.append(folder)
+        return folder
+
+    yield mount
+    for folder in reversed(mounts):
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def full_disk(root: Path, mounted: Callable[..., Path]) -> Path:
+    """A file system of which 64 KiB are free."""
+    return mounted(root / "disk", "-t", "tmpfs", "-o", "size=64k", "tmpfs")
+
+
+@pytest.fixture
+def read_only(root: Path, mounted: Callable[..., Path]) -> Path:
+    """A file system that takes nothing."""
+    return mounted(root / "read-only", "-t", "tmpfs", "-o", "ro", "tmpfs")

@@ -1,0 +1,156 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from activities import acquire as module
+from activities.acquire import Acquired, AcquireRequest, acquire
+from activities.errors import AcquisitionError
+from activities.mappings import MediaMappings
+from activities.workspace import workspace
+from tests.activities.running import JOB_ID, Running, location
+
+
+async def acquired(folder: Path, **mappings: object) -> Acquired:
+    return await Running()(acquire, request(folder, **mappings))
+
+
+def request(folder: Path, **mappings: object) -> AcquireRequest:
+    return AcquireRequest(JOB_ID, location(folder), MediaMappings.model_validate(mappings))
+
+
+async def failure(folder: Path, **mappings: object) -> AcquisitionError:
+    with pytest.raises(AcquisitionError) as caught:
+        await acquired(folder, **mappings)
+    return caught.value
+
+
+def inode(path: Path) -> int:
+    return path.stat().st_ino
+
+
+async def test_usable_files_are_copied_and_the_rest_is_told(root: Path) -> None:
+    (root / "sub").mkdir()
+    for name in ("movie.MP4", "sub/audio 'de'.m4a", "notes.txt"):
+        (root / name).write_bytes(name.encode())
+    result = await acquired(root, AudioFileLanguageExpression="'(?<lang>..)'")
+    assert [(file.name, file.path, file.size) for file in result.files] == [
+        ("movie.MP4", "source/0001.mp4", 9),
+        ("sub/audio 'de'.m4a", "source/0002.m4a", 18),
+    ]
+    assert result.ignored == ["notes.txt"]
+    for file in result.files:
+        assert (workspace(JOB_ID) / file.path).read_bytes() == file.name.encode()
+
+
+@pytest.mark.parametrize("name", ["-i.mp4", "a\nb.mp4", "x.m p4\n", "$(x).mp4", "世界.mp4", "%s.mp4", "x.ünï"])
+async def test_no_odd_name_reaches_the_workspace(root: Path, name: str) -> None:
+    (root / name).write_text("x")
+    (file,) = (await acquired(root, VideoStreamExpression=".")).files
+    assert file.name == name
+    assert file.path in {"source/0001", "source/0001.mp4"}
+
+
+async def test_progress_counts_bytes_to_the_end(root: Path) -> None:
+    (root / "a.mp4").write_bytes(os.urandom(3_000_000))
+    (root / "b.mp4").write_bytes(b"12345")
+    running = Running()
+    await running(acquire, request(root))
+    assert (running.beats[-1].done, running.beats[-1].total) == (3_000_005, 3_000_005)
+
+
+async def test_an_attempt_after_a_kill_keeps_what_is_complete(root: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (root / name).write_text(name)
+    await acquired(root)
+    source = workspace(JOB_ID) / "source"
+    kept = inode(source / "0001.mp4")
+    (source / "0002.mp4").rename(source / "0002.mp4.part")
+    (source / "0002.mp4.part").write_text("ha")
+    running = Running()
+    await running(acquire, request(root))
+    assert inode(source / "0001.mp4") == kept
+    assert (source / "0002.mp4").read_text() == "b.mp4"
+    assert running.beats[-1].share == 1
+
+
+async def test_a_changed_source_is_copied_anew(root: Path) -> None:
+    (root / "b.mp4").write_text("b.mp4")
+    await acquired(root)
+    (root / "a.mp4").write_text("a.mp4")
+    first = (await acquired(root)).files[0]
+    assert (workspace(JOB_ID) / first.path).read_text() == "a.mp4"
+
+
+async def test_a_cancelled_copy_is_never_taken_for_complete(root: Path) -> None:
+    with (root / "a.mp4").open("wb") as file:
+        file.truncate(1 << 40)
+    part = workspace(JOB_ID) / "source" / "0001.mp4.part"
+    await Running().cancelled(acquire, request(root), part.exists)
+    assert not part.with_name("0001.mp4").exists()
+
+
+async def test_a_missing_folder_is_named(root: Path) -> None:
+    error = await failure(root / "nowhere")
+    assert str(root / "nowhere") in str(error)
+    assert "no such file or folder" in str(error)
+    assert not error.retryable
+
+
+async def test_a_folder_without_usable_file_tells_what_it_holds_and_what_was_looked_for(root: Path) -> None:
+    for number in range(20):
+        (root / f"{number:02}.txt").touch()
+    text = str(await failure(root, VideoStreamExpression="[.]mxf$"))
+    assert "'00.txt'" in text
+    assert "15 more" in text
+    assert "VideoStreamExpression '[.]mxf$'" in text
+    assert "no files at all" in str(await failure_of_empty(root))
+
+
+async def failure_of_empty(root: Path) -> AcquisitionError:
+    (root / "empty").mkdir()
+    return await failure(root / "empty")
+
+
+async def test_ignored_files_fail_the_job_if_asked(root: Path) -> None:
+    for name in ("movie.mp4", "notes.txt"):
+        (root / name).touch()
+    error = await failure(root, FailOnIgnoredFiles=True)
+    assert "'notes.txt'" in str(error)
+    assert "FailOnIgnoredFiles" in str(error)
+
+
+async def test_a_wanted_file_that_cannot_be_used_fails_the_job(root: Path) -> None:
+    os.mkfifo(root / "movie.mp4")
+    assert str(await failure(root)) == "the file 'movie.mp4' is not a regular file"
+
+
+async def test_an_unwanted_one_is_ignored(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "movie.mp4").touch()
+    assert (await acquired(root)).ignored == ["pipe"]
+
+
+async def test_a_full_work_folder_is_tried_again(root: Path, full_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "in").mkdir()
+    (root / "in" / "movie.mp4").write_bytes(bytes(1_000_000))
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(full_disk))
+    error = await failure(root / "in")
+    assert error.retryable
+    assert "work folder" in str(error)
+    assert str(full_disk) not in str(error)
+
+
+async def test_too_many_files_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_FILES", 2)
+    for name in "abc":
+        (root / f"{name}.mp4").touch()
+    assert "at most 2" in str(await failure(root))
+
+
+async def test_the_list_of_ignored_files_stays_small(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_IGNORED", 25)
+    (root / "movie.mp4").touch()
+    for number in range(10):
+        (root / f"{number:06}.txt").touch()
+    assert (await acquired(root)).ignored == ["000000.txt", "000001.txt", "… and 8 more"]

@@ -1,0 +1,124 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from activities.cleanup import CleanUpRequest, clean_up
+from activities.deliver import Delivered, DeliverRequest, deliver
+from activities.errors import PublishingError
+from activities.package import PackagedFormat
+from activities.workspace import workspace
+from tests.activities.running import JOB_ID, Running, location
+
+OUTPUT = PackagedFormat(
+    type="Hls",
+    root="package/hls",
+    media=[f"video/{number}.m4s" for number in range(10)],
+    manifests=["video.m3u8", "manifest.m3u8"],
+    links={"hls": "manifest.m3u8"},
+)
+
+
+@pytest.fixture
+def packaged(root: Path) -> Path:
+    folder = workspace(JOB_ID) / OUTPUT.root
+    (folder / "video").mkdir(parents=True)
+    for name in (*OUTPUT.media, *OUTPUT.manifests):
+        (folder / name).write_text(name)
+    assert root.exists()
+    return folder
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def request(folder: Path) -> DeliverRequest:
+    return DeliverRequest(JOB_ID, location(folder), OUTPUT)
+
+
+async def test_everything_arrives_with_its_links(root: Path, packaged: Path) -> None:
+    running = Running()
+    result = await running(deliver, request(root / "out"))
+    size = sum((packaged / name).stat().st_size for name in files(packaged))
+    link = f"file://{root}/out/manifest.m3u8"
+    assert result == Delivered(f"file://{root}/out", 12, size, {"hls": link})
+    assert files(root / "out") == files(packaged)
+    assert (root / "out" / "video" / "7.m4s").read_text() == "video/7.m4s"
+    assert running.beats[-1].done == running.beats[-1].total == size
+
+
+async def test_manifests_come_last_and_in_order(root: Path, packaged: Path) -> None:
+    await Running()(deliver, request(root / "out"))
+    changed = {name: (root / "out" / name).stat().st_ctime_ns for name in files(packaged)}
+    newest_media = max(changed[name] for name in OUTPUT.media)
+    assert newest_media < changed["video.m3u8"] < changed["manifest.m3u8"]
+
+
+async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Path, packaged: Path) -> None:
+    (root / "out" / "video").mkdir(parents=True)
+    (root / "out" / "manifest.m3u8").write_text("old")
+    (root / "out" / "video" / "7.m4s").mkdir()
+    with pytest.raises(PublishingError, match=r"video/7\.m4s cannot be written"):
+        await Running()(deliver, request(root / "out"))
+    assert files(packaged)
+    assert not any(name.endswith(".m3u8") for name in files(root / "out"))
+
+
+async def test_a_second_attempt_completes_the_first(root: Path, packaged: Path) -> None:
+    (root / "out" / "video").mkdir(parents=True)
+    (root / "out" / "video" / "7.m4s").write_text("half of an older one")
+    (root / "out" / "video" / ".3.m4s.part").write_text("ha")
+    await Running()(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
+    assert (root / "out" / "video" / "7.m4s").read_text() == "video/7.m4s"
+
+
+async def test_a_full_disk_is_tried_again(packaged: Path, full_disk: Path) -> None:
+    (packaged / "video" / "9.m4s").write_bytes(os.urandom(100_000))
+    with pytest.raises(PublishingError, match="no space") as caught:
+        await Running()(deliver, request(full_disk))
+    assert caught.value.retryable
+
+
+async def test_a_location_outside_of_the_roots_is_final(packaged: Path, tmp_path: Path) -> None:
+    with pytest.raises(PublishingError, match="ENCODING_FILES_ROOT") as caught:
+        await Running()(deliver, request(tmp_path / "out"))
+    assert files(packaged)
+    assert not caught.value.retryable
+
+
+async def test_lost_work_files_are_told(root: Path, packaged: Path) -> None:
+    (packaged / "video" / "3.m4s").unlink()
+    with pytest.raises(PublishingError, match="no longer in the worker's work folder"):
+        await Running()(deliver, request(root / "out"))
+
+
+async def test_a_cancelled_delivery_has_stopped(root: Path, packaged: Path) -> None:
+    with (packaged / "video" / "0.m4s").open("wb") as file:
+        file.truncate(1 << 40)
+    part = root / "out" / "video" / ".0.m4s.part"
+    await Running().cancelled(deliver, request(root / "out"), part.exists)
+    assert not any(name.endswith((".part", ".m3u8")) for name in files(root / "out"))
+
+
+async def test_clean_up_takes_the_workspace_and_leaves_what_is_published(root: Path, packaged: Path) -> None:
+    await Running()(deliver, request(root / "out"))
+    await Running()(clean_up, CleanUpRequest(JOB_ID, location(root / "out"), []))
+    assert files(packaged) == []
+    assert len(files(root / "out")) == 12
+
+
+async def test_clean_up_withdraws_what_a_failed_job_published(root: Path, packaged: Path) -> None:
+    await Running()(deliver, request(root / "out"))
+    (root / "out" / "other.mpd").touch()
+    (root / "out" / "video" / ".3.m4s.part").touch()
+    for _ in range(2):
+        await Running()(clean_up, CleanUpRequest(JOB_ID, location(root / "out"), [OUTPUT]))
+        assert files(root / "out") == ["other.mpd"]
+    assert files(packaged) == []
+
+
+async def test_clean_up_never_fails(root: Path, tmp_path: Path) -> None:
+    for folder in (root / "never" / "made", tmp_path):
+        await Running()(clean_up, CleanUpRequest(JOB_ID, location(folder), [OUTPUT]))

@@ -1,0 +1,78 @@
+"""A worker dies at the worst moment; another one finishes the job."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clips import Clips
+from tests.integration.service import Service, running
+from tests.servers.temporal import TemporalServer
+
+
+@pytest.fixture
+def mortal(tmp_path: Path, temporal_server: TemporalServer) -> Iterator[Service]:
+    with running(tmp_path, temporal_server.address) as service:
+        yield service
+
+
+async def _assert_finished(service: Service, job_id: str, output: Path) -> None:
+    handle = (await service.client()).get_workflow_handle(job_id)
+    ended = await service.end(handle)
+    assert ended.names[-1] == "JobSuccess"
+    assert [event["SequenceNumber"] for event in ended.lifecycle] == list(range(1, len(ended.lifecycle) + 1))
+    assert service.tools() == []
+    assert not list(service.work.glob(f"{job_id}*"))
+    assert not list(output.rglob("*.part"))
+    assert {path.name for path in output.rglob("manifest.*")} == {"manifest.mpd", "manifest.m3u8"}
+
+
+async def test_killed_while_it_acquires(mortal: Service, clip: Clips) -> None:
+    source = mortal.source(clip())
+    # Bytes that an mp4 may carry behind its last box: they take a while to copy.
+    big = source / "big.mp4"
+    big.write_bytes((source / "movie.mp4").read_bytes())
+    os.truncate(big, 3 << 30)
+    job = mortal.job(source, MediaMappings={"VideoStreamExpression": r"movie|big"})
+    handle = await mortal.submit(job)
+    await mortal.wait_for(handle.id, "JobCreated")
+    mortal.kill()
+    mortal.start()
+    await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))
+
+
+async def test_killed_while_it_encodes(mortal: Service, clip: Clips) -> None:
+    job = mortal.job(mortal.source(clip(seconds=20, size="1280x720")))
+    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
+    handle = await mortal.submit(job)
+    await mortal.wait_for(handle.id, "EncodingProgress")
+    assert mortal.tools()
+    mortal.kill()
+    await asyncio.sleep(0.2)
+    assert mortal.tools() == []
+    mortal.start()
+    await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))
+
+
+async def test_killed_while_it_publishes(mortal: Service, clip: Clips) -> None:
+    job = mortal.job(mortal.source(clip(seconds=20, size="640x360")))
+    handle = await mortal.submit(job)
+    await mortal.wait_for(handle.id, "EncodingFinished")
+    mortal.kill()
+    mortal.start()
+    await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))
+
+
+async def test_asked_to_stop_it_drains(mortal: Service, clip: Clips) -> None:
+    job = mortal.job(mortal.source(clip(seconds=20, size="1280x720")))
+    handle = await mortal.submit(job)
+    await mortal.wait_for(handle.id, "EncodingProgress")
+    os.kill(mortal.pid, signal.SIGTERM)
+    await asyncio.to_thread(mortal.stop)
+    assert mortal.tools() == []
+    assert "Traceback" not in mortal.log
+    mortal.start()
+    await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))

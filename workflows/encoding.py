@@ -1,0 +1,171 @@
+"""The job: its phases in order. Nothing here knows of events or codes; the interceptor makes them from what happens."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.acquire import Acquired, AcquireRequest, acquire
+from activities.cleanup import CleanUpRequest, clean_up
+from activities.deliver import DeliverRequest, deliver
+from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_audio, encode_chunk
+from activities.images import ImagesRequest, extract_images
+from activities.join import Joined, JoinRequest, join_chunks
+from activities.map import Mapped, MapRequest, map_media
+from activities.package import PackagedFormat, PackageRequest, package
+from activities.plan import Plan, PlanRequest, plan
+from activities.prepare import Prepared, PrepareRequest, prepare_text
+from activities.validate import ValidateRequest, validate
+from workflows.job import Job, job_id_of
+from workflows.options import WORKFLOW, chunk_activity_id, deliver_activity_id, perform
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+@workflow.defn(name=WORKFLOW)
+class EncodingJob:
+    """One title: from a folder of files to DASH and HLS at its place."""
+
+    def __init__(self) -> None:
+        self._paused = False
+        self._published: list[PackagedFormat] = []
+
+    @workflow.run
+    async def run(self, description: Any = None) -> dict[str, str]:
+        """Take the raw JSON object, so that a job that does not fit fails instead of staying open for ever.
+
+        Returns the absolute manifest links under `dash` and `hls`.
+        """
+        self._job = job = Job.parse(description)
+        self._id = job_id_of(workflow.info().workflow_id)
+        images = job.image_extraction.location if job.image_extraction else None
+        await self._step(validate, ValidateRequest(job.content_acquisition, job.content_publishing, images))
+        try:
+            acquired = await self._acquire()
+            mapped, prepared = await self._map(acquired)
+            formats = await self._encode(mapped, prepared)
+            await self._extract_images(mapped)
+            output = await self._publish(formats)
+        except BaseException:
+            # What was begun must not be found by a reader.
+            await _uncancelled(self._clean_up(withdraw=self._published))
+            raise
+        await _uncancelled(self._clean_up(withdraw=[]))
+        return output
+
+    @workflow.signal
+    def pause(self) -> None:
+        """Start nothing new; what runs goes on to its end."""
+        self._paused = True
+
+    @workflow.signal
+    def resume(self) -> None:
+        """Go on."""
+        self._paused = False
+
+    async def _acquire(self) -> Acquired:
+        job = self._job
+        return await self._step(acquire, AcquireRequest(self._id, job.content_acquisition, job.media_mappings))
+
+    async def _map(self, acquired: Acquired) -> tuple[Mapped, Prepared]:
+        mapped = await self._step(map_media, MapRequest(self._id, acquired.files, self._job.media_mappings))
+        return mapped, await self._step(prepare_text, PrepareRequest(self._id, mapped))
+
+    async def _encode(self, mapped: Mapped, prepared: Prepared) -> list[PackagedFormat]:
+        made = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing))
+        audio, video = await _together(self._encode_audio(mapped, made), self._encode_video(mapped, made))
+        packaged = await self._step(
+            package,
+            PackageRequest(
+                self._id,
+                made,
+                self._job.content_processing.output_format,
+                video.paths,
+                audio.paths,
+                prepared.text,
+            ),
+        )
+        return packaged.formats
+
+    async def _encode_audio(self, mapped: Mapped, made: Plan) -> EncodedAudio:
+        if not made.audio:
+            return EncodedAudio()
+        return await self._step(encode_audio, AudioRequest(self._id, mapped.audio, made))
+
+    async def _encode_video(self, mapped: Mapped, made: Plan) -> Joined:
+        if not mapped.video:
+            return Joined()
+        video, of = mapped.video, len(made.chunks)
+        chunks = await _together(
+            *(
+                self._step(
+                    encode_chunk,
+                    ChunkRequest(self._id, video, made, chunk),
+                    activity_id=chunk_activity_id(chunk.index),
+                    detail=f"chunk {chunk.index + 1} of {of} in {len(made.video)} renditions",
+                )
+                for chunk in made.chunks
+            )
+        )
+        return await self._step(join_chunks, JoinRequest(self._id, video, made, list(chunks)))
+
+    async def _extract_images(self, mapped: Mapped) -> None:
+        section = self._job.image_extraction
+        if not section or not mapped.video:
+            return
+        request = ImagesRequest(self._id, mapped.video, section, self._job.content_publishing)
+        try:
+            await self._step(extract_images, request)
+        except ActivityError as error:
+            # Never fatal: the client is told by an event of its own.
+            if is_cancelled_exception(error):
+                raise
+
+    async def _publish(self, formats: list[PackagedFormat]) -> dict[str, str]:
+        links: dict[str, str] = {}
+        for output in formats:
+            self._published.append(output)
+            request = DeliverRequest(self._id, self._job.content_publishing, output)
+            delivered = await self._step(
+                deliver, request, activity_id=deliver_activity_id(output.type), detail=f"({output.type})"
+            )
+            links |= delivered.links
+        return links
+
+    async def _clean_up(self, withdraw: list[PackagedFormat]) -> None:
+        try:
+            await perform(clean_up, CleanUpRequest(self._id, self._job.content_publishing, withdraw))
+        except ActivityError as error:
+            workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
+
+    async def _step(self, activity: Callable[[Request], Awaitable[Result]], request: Request, **options: str) -> Result:
+        await workflow.wait_condition(lambda: not self._paused)
+        result = await perform(activity, request, **options)
+        # An activity that succeeds at the last moment swallows the cancel request.
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+        return result
+
+
+async def _together(*work: Coroutine[Any, Any, Any]) -> Any:
+    """Run all at once; the first failure stops the others and is raised when they have ended."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await workflow.wait(tasks)
+        raise
+
+
+async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` also when the job is cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task

@@ -1,0 +1,235 @@
+"""Turns what activities do into the documented events and codes; phases and activities know nothing of either.
+
+- around an activity: any exception becomes an ApplicationError with the documented name and code;
+- around the workflow's activities: the outcome of each becomes its event, before the awaiting code goes on;
+- around the workflow: exactly one JobSuccess or FinalError, last, delivered before the run closes.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity, workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
+    is_cancelled_exception,
+)
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    ExecuteWorkflowInput,
+    Interceptor,
+    StartActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+
+from activities.errors import ErrorCode, ErrorDetails, JobError
+from activities.notify import PROGRESS_SIGNAL, EventLog, Milestone
+from activities.server import OwnRun, registered_search_attributes, request_cancel
+from activities.settings import Settings
+from workflows.board import Board
+from workflows.job import InvalidJob, Job, publishers_of, sender_of
+from workflows.lifecycle import STEPS, Outcome, Step, final_error, job_success, reason
+from workflows.outbox import Outbox
+
+BUG_ATTEMPTS = 3
+"""Attempts for an error that nobody foresaw: it may have been a hiccup, but probably is a bug."""
+MAX_MESSAGE = 2000
+MAX_REASON = 500
+LOCAL_TIMEOUT = timedelta(minutes=1)
+
+
+class LifecycleInterceptor(Interceptor):
+    """The one interceptor of a worker.
+
+    Args:
+        delivery_deadline: how long the end of a job waits for receivers that are down.
+    """
+
+    def __init__(self, delivery_deadline: timedelta) -> None:
+        self.delivery_deadline = delivery_deadline
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """See base class."""
+        return _Activity(next)
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: ARG002
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """See base class."""
+        deadline = self.delivery_deadline
+
+        class Inbound(_Workflow):
+            delivery_deadline = deadline
+
+        return Inbound
+
+
+class _Activity(ActivityInboundInterceptor):
+    """An exception that leaves here carries no stack trace, no cause and no secret: it goes into history."""
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            return await super().execute_activity(input)
+        except ApplicationError:
+            raise
+        except JobError as error:
+            activity.logger.warning("%s: %s", error.code.title, error, exc_info=error)
+            final = not error.retryable or activity.info().attempt >= Settings.from_environment().fault_attempts
+            raise _application_error(error.code, str(error), final=final) from None
+        except Exception as error:  # noqa: BLE001 - the last place where an error can get its code
+            activity.logger.exception("unexpected error in activity %s", activity.info().activity_type)
+            text = (
+                f"The service failed unexpectedly in {activity.info().activity_type} ({type(error).__name__}); "
+                "the worker's log has the details"
+            )
+            final = activity.info().attempt >= BUG_ATTEMPTS
+            raise _application_error(ErrorCode.INTERNAL, text, final=final) from None
+
+
+def _application_error(code: ErrorCode, text: str, *, final: bool) -> ApplicationError:
+    details = ErrorDetails(code.number, code.title)
+    return ApplicationError(text[:MAX_MESSAGE], details, type=code.title, non_retryable=final)
+
+
+class _Workflow(WorkflowInboundInterceptor):
+    """The life of a job around its phases."""
+
+    delivery_deadline: timedelta
+    fault: Exception | None = None
+    """An error of our own that no code awaits."""
+
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_Activities(outbound, self))
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        description = input.args[0] if input.args else None
+        info = workflow.info()
+        sender = sender_of(description, info.workflow_id, info.namespace)
+        self.outbox = Outbox(sender, publishers_of(description))
+        self.board = Board(sender)
+        self.main = asyncio.current_task()
+        self.cancel_reason = ""
+        self._listen()
+        try:
+            self.board.make_searchable(await _local(registered_search_attributes))
+            self.job = Job.parse(description)
+            input.args = [self.job]
+            output: dict[str, str] = await super().execute_workflow(input)
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_eviction(error) and not self.fault:
+                raise
+            failure = self._fail(self.fault or error)
+            await self._drain()
+            raise failure from None
+        self.board.succeeded()
+        self.outbox.emit(job_success(output))
+        await self._drain()
+        return {"JobId": sender.job_id, "Output": output, "Undelivered": self._undelivered()}
+
+    def finished(self, step: Step, request: Any, task: "asyncio.Task[Any]") -> None:
+        """An activity has ended: tell what that means, before the code that awaits it goes on."""
+        try:
+            self._tell(step, request, task)
+        except Exception as error:  # noqa: BLE001
+            # Nobody awaits a callback: hand the error to the job instead of losing it together with the event.
+            workflow.logger.exception("no event could be made of %s", step.phase)
+            self.fault = error
+            if self.main:
+                self.main.cancel()
+
+    def _tell(self, step: Step, request: Any, task: "asyncio.Task[Any]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or (error and is_cancelled_exception(error)):
+            return
+        outcome = Outcome(self.job, request, None if error else task.result())
+        if isinstance(error, ActivityError):
+            if step.failure:
+                self.outbox.emit(step.failure(reason(error)), step.watch(outcome))
+        elif step.event:
+            self.outbox.emit(step.event(outcome), step.watch(outcome))
+
+    def _fail(self, error: BaseException) -> Exception:
+        """Emit the FinalError; returns what the run is to end with."""
+        cancelled = workflow.cancellation_reason() is not None
+        if not isinstance(error, FailureError | InvalidJob | asyncio.CancelledError):
+            workflow.logger.error("unexpected error in the workflow", exc_info=error)
+        body = final_error(CancelledError() if cancelled else error, self.board.phase, self.cancel_reason)
+        self.board.failed(body, cancelled=cancelled)
+        self.outbox.emit(body)
+        if cancelled:
+            return CancelledError(body.message)
+        return ApplicationError(body.message, body.to_json_object(), type=body.error, non_retryable=True)
+
+    async def _drain(self) -> None:
+        """Deliver what is left, also when the job is cancelled meanwhile: that comes too late to change anything."""
+        drain = asyncio.create_task(self.outbox.drain(self.delivery_deadline))
+        try:
+            await asyncio.shield(drain)
+        except asyncio.CancelledError as error:
+            if _is_eviction(error):
+                raise
+            await drain
+
+    def _undelivered(self) -> list[dict[str, Any]]:
+        return [
+            {"Publisher": lane.address, "Pending": lane.pending, "Reason": lane.failure}
+            for lane in self.outbox.lanes
+            if lane.failure
+        ]
+
+    def _listen(self) -> None:
+        workflow.set_signal_handler("cancel", self._cancel)
+        workflow.set_signal_handler(PROGRESS_SIGNAL, self._progress_reported)
+        workflow.set_query_handler("progress", self._progress)
+        workflow.set_query_handler("events", self._events)
+
+    async def _cancel(self, reason: Any = None) -> None:
+        """Signal: the same as cancelling the run, with a reason."""
+        self.cancel_reason = str(reason)[:MAX_REASON] if reason else ""
+        info = workflow.info()
+        await _local(request_cancel, OwnRun(info.workflow_id, info.run_id))
+
+    def _progress_reported(self, milestone: Milestone) -> None:
+        """Signal of the reporter."""
+        self.board.reached(milestone)
+
+    def _progress(self) -> dict[str, Any]:
+        """Query: the contract's section 7."""
+        delivery = [
+            {"Publisher": lane.address, "State": lane.state, "Pending": lane.pending} for lane in self.outbox.lanes
+        ]
+        return self.board.summary() | {"Delivery": delivery}
+
+    def _events(self, after: int = 0) -> EventLog:
+        """Query: the lifecycle events behind number `after`, and what can be watched now."""
+        watching = self.outbox.watching
+        return EventLog(self.outbox.log[after:], watching.watch if watching else None)
+
+
+class _Activities(WorkflowOutboundInterceptor):
+    def __init__(self, next: WorkflowOutboundInterceptor, life: _Workflow) -> None:
+        super().__init__(next)
+        self.life = life
+
+    def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":
+        handle = super().start_activity(input)
+        if step := STEPS.get(input.activity):
+            self.life.board.enter(step.phase)
+            handle.add_done_callback(lambda task: self.life.finished(step, input.args[0], task))
+        return handle
+
+
+async def _local(work: Any, *args: Any) -> Any:
+    return await workflow.execute_local_activity(work, args=args, start_to_close_timeout=LOCAL_TIMEOUT)
+
+
+def _is_eviction(error: BaseException) -> bool:
+    """Whether the worker only drops the run from its memory: the run itself goes on, so nothing may be decided."""
+    return isinstance(error, asyncio.CancelledError) and workflow.cancellation_reason() is None

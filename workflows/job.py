@@ -1,0 +1,150 @@
+"""The job description as a whole (contract, section 5); every section belongs to the package that serves it."""
+
+from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from activities.images import ImageExtraction, Thumbnails
+from activities.mappings import MediaMappings
+from activities.processing import ContentProcessing
+from activities.storage.config import Location
+from publishers.config import MessagePublisher
+from publishers.events import Sender
+from publishers.wire import Wire
+
+JOB_ID_NAMESPACE = UUID("5a3e1f0c-2c55-4f0e-9a3b-6d1f6f1c7e11")
+MAX_PUBLISHERS = 5
+MAX_PROBLEMS = 50
+MAX_TEXT = 4096
+
+
+class InvalidJob(ValueError):
+    """The description is not a job; `problems` names each field, what is wrong with it, and the fix."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Job(Wire):
+    """What the client hands over."""
+
+    external_id: str | None = Field(None, max_length=MAX_TEXT)
+    external_type: str | None = Field(None, max_length=MAX_TEXT)
+    external_provider: str | None = Field(None, max_length=MAX_TEXT)
+    tenant_id: str | None = Field(None, min_length=1, max_length=255)
+    message_publishers: list[MessagePublisher] = Field([], max_length=MAX_PUBLISHERS)
+    content_acquisition: Location
+    media_mappings: MediaMappings
+    content_processing: ContentProcessing
+    content_publishing: Location
+    image_extraction: ImageExtraction | None = None
+    thumbnails: Thumbnails | None = None
+
+    @classmethod
+    def parse(cls, description: object) -> "Job":
+        """Read a JSON object.
+
+        Raises:
+            InvalidJob: with every problem, each with the path of its field.
+        """
+        if isinstance(description, cls):
+            return description
+        if not isinstance(description, dict):
+            raise InvalidJob([f"the job must be a JSON object, not {_json_type(description)}"])
+        try:
+            return cls.model_validate(description)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            problems = [f"{_path(detail, description)}: {_advice(detail)}" for detail in details[:MAX_PROBLEMS]]
+            raise InvalidJob(problems) from None
+
+
+def job_schema() -> dict[str, Any]:
+    """JSON Schema of the job description."""
+    return Job.model_json_schema()
+
+
+def job_id_of(workflow_id: str) -> str:
+    """The JobId of a workflow: its id where that is a GUID, else a GUID made from it."""
+    try:
+        is_guid = str(UUID(workflow_id)) == workflow_id.lower()
+    except ValueError:
+        is_guid = False
+    return workflow_id if is_guid else str(uuid5(JOB_ID_NAMESPACE, workflow_id))
+
+
+def sender_of(description: object, workflow_id: str, namespace: str) -> Sender:
+    """Who the events speak for, also where the rest of the description is not valid."""
+    job = description if isinstance(description, dict) else {}
+
+    def text(name: str) -> str | None:
+        value = job.get(name)
+        return value if isinstance(value, str) and len(value) <= MAX_TEXT and _is_unicode(value) else None
+
+    return Sender(
+        job_id=job_id_of(workflow_id),
+        tenant_id=text("TenantId") or namespace,
+        external_id=text("ExternalId"),
+        external_type=text("ExternalType"),
+        external_provider=text("ExternalProvider"),
+    )
+
+
+def publishers_of(description: object) -> list[MessagePublisher]:
+    """The blocks of `MessagePublishers` that are valid by themselves: an invalid job's `FinalError` goes there."""
+    blocks = description.get("MessagePublishers") if isinstance(description, dict) else None
+    adapter: TypeAdapter[MessagePublisher] = TypeAdapter(MessagePublisher)
+    valid = []
+    for block in blocks[:MAX_PUBLISHERS] if isinstance(blocks, list) else []:
+        try:
+            valid.append(adapter.validate_python(block))
+        except ValidationError:
+            continue
+    return valid
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _path(detail: ErrorDetails, description: object) -> str:
+    """`MessagePublishers[0].Host`; pydantic's own steps (names of union members) are left out."""
+    path, here = "", description
+    for place, step in enumerate(detail["loc"]):
+        if isinstance(step, int):
+            path += f"[{step}]"
+            here = here[step] if isinstance(here, list) and step < len(here) else None
+        elif (isinstance(here, dict) and step in here) or _is_missing(detail, place):
+            path += f".{step}"
+            here = here.get(step) if isinstance(here, dict) else None
+    return _printable(path.removeprefix(".")) or "the job"
+
+
+def _is_missing(detail: ErrorDetails, place: int) -> bool:
+    return detail["type"] == "missing" and place == len(detail["loc"]) - 1
+
+
+def _advice(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "missing":
+            return "is missing; add it"
+        case "extra_forbidden":
+            return "is not a field of the job description; check its spelling or remove it"
+        case _:
+            return detail["msg"].removeprefix("Value error, ")
+
+
+def _printable(text: str) -> str:
+    return text[:200].encode("unicode_escape").decode() if not text.isprintable() else text[:200]
+
+
+def _json_type(value: object) -> str:
+    names = {type(None): "nothing", list: "an array", str: "a string", bool: "a boolean"}
+    return names.get(type(value), "a number")

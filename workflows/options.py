@@ -1,0 +1,93 @@
+"""How each activity runs: its queue, its budget, what the UI says of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from activities.acquire import acquire
+from activities.cleanup import clean_up
+from activities.deliver import deliver
+from activities.encode import encode_audio, encode_chunk
+from activities.images import extract_images
+from activities.join import join_chunks
+from activities.map import map_media
+from activities.package import package
+from activities.plan import plan
+from activities.prepare import prepare_text
+from activities.validate import validate
+
+WORKFLOW = "EncodingJob"
+CONTROL_QUEUE = "encoding"
+"""Workflows, transfers and events."""
+TRANSCODE_QUEUE = "encoding-transcode"
+"""Whatever keeps cores busy; separate, or progress reports would wait behind chunks."""
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=30)
+# No limit of attempts: a worker that shuts down uses one up. Which faults are final is decided where they are
+# understood, in the activity; the budget ends the rest.
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one activity."""
+
+    summary: str
+    budget: timedelta
+    queue: str = CONTROL_QUEUE
+
+
+OPTIONS: dict[Callable[..., Any], Options] = {
+    validate: Options("check both locations", timedelta(minutes=10)),
+    acquire: Options("copy the source to the workspace", timedelta(days=1)),
+    map_media: Options("decide which file plays which part", timedelta(hours=1)),
+    prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
+    plan: Options("choose renditions and chunks", timedelta(minutes=10)),
+    encode_audio: Options("encode all sound", timedelta(days=2), TRANSCODE_QUEUE),
+    encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
+    join_chunks: Options("join and check the chunks", timedelta(hours=6), TRANSCODE_QUEUE),
+    package: Options("write segments and manifests", timedelta(hours=12), TRANSCODE_QUEUE),
+    extract_images: Options("extract still frames", timedelta(hours=1), TRANSCODE_QUEUE),
+    deliver: Options("publish media, then manifests", timedelta(days=1)),
+    clean_up: Options("remove the workspace", timedelta(minutes=10)),
+}
+
+
+def chunk_activity_id(index: int) -> str:
+    """Names the activity that encodes chunk `index`."""
+    return f"encode-video-{index:04}"
+
+
+def deliver_activity_id(output_format: str) -> str:
+    """Names the activity that publishes one format."""
+    return f"deliver-{output_format}"
+
+
+async def perform(
+    activity: Callable[[Request], Awaitable[Result]],
+    request: Request,
+    *,
+    activity_id: str | None = None,
+    detail: str = "",
+) -> Result:
+    """Run one activity with its options; `detail` goes behind its summary in the UI."""
+    options = OPTIONS[activity]
+    return await workflow.execute_activity(
+        activity,
+        request,
+        activity_id=activity_id or str(activity.__name__).replace("_", "-"),
+        task_queue=options.queue,
+        schedule_to_close_timeout=options.budget,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
+        retry_policy=RETRY,
+        # An activity that owns files or a process has to be gone before anything else touches them.
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=f"{options.summary} {detail}".strip(),
+    )

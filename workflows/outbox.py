@@ -1,0 +1,202 @@
+"""The job's events on their way out: one first-in-first-out lane per publisher, inside the workflow.
+
+The workflow's history is the outbox: an event exists once the workflow has decided it, and its lane keeps it until the
+publisher has confirmed it. A lane whose receiver is down holds nobody else's. Progress travels in the lane as well, as
+a `Watching` between the event that opens its phase and the one that closes it: it can leave at no other time.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
+
+from activities.notify import (
+    REPORT_INTERVAL,
+    PublishRequest,
+    Reported,
+    ReportRequest,
+    Watch,
+    publish_events,
+    report_progress,
+)
+from publishers.config import MessagePublisher
+from publishers.events import Body, FinalError, Message, Sender, message
+from workflows.lifecycle import WatchPlan, reason
+from workflows.options import HEARTBEAT_TIMEOUT
+
+BATCH_EVENTS = 50
+# The server keeps trying as long as the run is open; the drain at its end has the deadline.
+FOREVER = timedelta(days=365)
+PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+REPORTER_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass
+class Watching:
+    """A phase's progress in the lanes."""
+
+    watch: Watch
+    over_at: datetime | None = None
+    completed: bool = False
+    """The phase is over because it succeeded."""
+
+
+class Lane:
+    """Everything that one publisher still has to get, in order.
+
+    Args:
+        publisher: None is the workflow's own lane: it gets progress for the UI and nothing else.
+    """
+
+    def __init__(self, publisher: MessagePublisher | None) -> None:
+        self.publisher = publisher
+        self.items: list[Message | Watching] = []
+        self.failure: str | None = None
+        self.pump = asyncio.create_task(self._pump())
+
+    @property
+    def address(self) -> str:
+        """For people: where it leads."""
+        return self.publisher.address if self.publisher else "Temporal UI"
+
+    @property
+    def pending(self) -> int:
+        """Lifecycle events that are not confirmed yet."""
+        return sum(isinstance(item, Message) and item.progress is None for item in self.items)
+
+    @property
+    def state(self) -> str:
+        """`Failed`, `Sending` or `Idle`."""
+        if self.failure:
+            return "Failed"
+        return "Sending" if self.pending else "Idle"
+
+    def put(self, item: Message | Watching) -> None:
+        """Queue an event or a watch, where this lane carries such."""
+        if self.publisher is None:
+            wanted = isinstance(item, Watching)
+        else:
+            wanted = isinstance(item, Message) or item.watch.event is not None
+        if wanted and not (self.failure and isinstance(item, Watching)):
+            self.items.append(item)
+
+    async def _pump(self) -> None:
+        while not self.failure:
+            await workflow.wait_condition(lambda: bool(self.items))
+            head = self.items[0]
+            if isinstance(head, Watching):
+                self.items[0:1] = await self._report(head)
+            elif self.publisher:
+                await self._publish(self.publisher, self._batch())
+
+    def _batch(self) -> list[Message]:
+        batch: list[Message] = []
+        for item in self.items:
+            if isinstance(item, Watching) or len(batch) == BATCH_EVENTS:
+                break
+            batch.append(item)
+        return batch
+
+    async def _publish(self, publisher: MessagePublisher, batch: list[Message]) -> None:
+        names = ", ".join(event.event_type for event in batch)
+        try:
+            await workflow.execute_activity(
+                publish_events,
+                PublishRequest(publisher, batch),
+                start_to_close_timeout=FOREVER,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=PUBLISH_RETRY,
+                summary=f"{names} to {self.address}"[:200],
+            )
+        except ActivityError as error:
+            self.failure = reason(error)
+            workflow.logger.error("gave up %s: %s", self.address, self.failure)
+        else:
+            del self.items[: len(batch)]
+
+    async def _report(self, watching: Watching) -> list[Message]:
+        """Let progress flow until the phase is over; returns the last progress event where it is still due."""
+        reported = Reported()
+        if watching.over_at is None:
+            reporter = workflow.start_activity(
+                report_progress,
+                ReportRequest(watching.watch, self.publisher),
+                start_to_close_timeout=FOREVER,
+                heartbeat_timeout=REPORTER_HEARTBEAT_TIMEOUT,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                summary=f"progress of {watching.watch.phase} to {self.address}"[:200],
+            )
+            await workflow.wait_condition(lambda: watching.over_at is not None)
+            reporter.cancel()
+            try:
+                reported = await reporter
+            except ActivityError as error:
+                workflow.logger.warning("progress to %s ended early: %s", self.address, reason(error))
+        return self._last_progress(watching, reported)
+
+    def _last_progress(self, watching: Watching, reported: Reported) -> list[Message]:
+        """100 percent, once, unless something was reported less than a second before the end."""
+        over_at = watching.over_at or workflow.now()
+        recent = over_at.timestamp() - reported.at < REPORT_INTERVAL
+        if not self.publisher or not watching.completed or recent or reported.percent == 100:  # noqa: PLR2004
+            return []
+        return [watching.watch.message(100, over_at)]
+
+
+class Outbox:
+    """All lanes of a job, and the log of its lifecycle events."""
+
+    def __init__(self, sender: Sender, publishers: list[MessagePublisher]) -> None:
+        self.sender = sender
+        self.log: list[Message] = []
+        self.lanes = [Lane(publisher) for publisher in publishers]
+        self.watching: Watching | None = None
+        self._own_lane = Lane(None)
+
+    def emit(self, body: Body, then: WatchPlan | None = None) -> None:
+        """Decide an event: it ends the progress of the phase before it, and starts that of the phase `then`."""
+        self._end_watch(completed=not isinstance(body, FinalError))
+        event = message(self.sender, len(self.log) + 1, workflow.now(), body)
+        self.log.append(event)
+        self._put(event)
+        if then:
+            self._start_watch(then)
+
+    def _start_watch(self, plan: WatchPlan) -> None:
+        watch = Watch(
+            phase=plan.phase,
+            event=plan.event,
+            sender=self.sender,
+            sequence_number=len(self.log),
+            started=workflow.now(),
+            shares=plan.shares,
+            film_seconds=plan.film_seconds,
+        )
+        self.watching = Watching(watch)
+        self._put(self.watching)
+
+    def _end_watch(self, *, completed: bool) -> None:
+        if self.watching:
+            self.watching.completed = completed
+            self.watching.over_at = workflow.now()
+            self.watching = None
+
+    def _put(self, item: Message | Watching) -> None:
+        for lane in [*self.lanes, self._own_lane]:
+            lane.put(item)
+
+    async def drain(self, deadline: timedelta) -> None:
+        """Wait until every lane is empty or has failed, at most for `deadline`."""
+        lanes = [*self.lanes, self._own_lane]
+        try:
+            await workflow.wait_condition(
+                lambda: all(lane.failure or not lane.items for lane in lanes), timeout=deadline
+            )
+        except TimeoutError:
+            for lane in lanes:
+                if lane.items and not lane.failure:
+                    lane.failure = f"not reached within {deadline}"
+                    workflow.logger.error("gave up %s: %s", lane.address, lane.failure)
