@@ -42,7 +42,7 @@ class EncodingJob:
         self._job = job = Job.parse(description)
         self._id = job_id_of(workflow.info().workflow_id)
         images = job.image_extraction.location if job.image_extraction else None
-        await self._step(validate, ValidateRequest(job.content_acquisition, job.content_publishing, images))
+        await perform(validate, ValidateRequest(job.content_acquisition, job.content_publishing, images))
         try:
             acquired = await self._acquire()
             mapped, prepared = await self._map(acquired)
@@ -58,7 +58,7 @@ class EncodingJob:
 
     @workflow.signal
     def pause(self) -> None:
-        """Start nothing new; what runs goes on to its end."""
+        """Start nothing new; what runs goes on to its end. A job is validated also when it is paused."""
         self._paused = True
 
     @workflow.signal
@@ -143,11 +143,16 @@ class EncodingJob:
 
     async def _step(self, activity: Callable[[Request], Awaitable[Result]], request: Request, **options: str) -> Result:
         await workflow.wait_condition(lambda: not self._paused)
+        _stop_if_cancelled()
         result = await perform(activity, request, **options)
-        # An activity that succeeds at the last moment swallows the cancel request.
-        if workflow.cancellation_reason() is not None:
-            raise asyncio.CancelledError
+        _stop_if_cancelled()
         return result
+
+
+def _stop_if_cancelled() -> None:
+    """An activity that succeeds at the last moment swallows the cancel request: look for it."""
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
 
 
 async def _together(*work: Coroutine[Any, Any, Any]) -> Any:

@@ -46,7 +46,7 @@ def decided(files: dict[str, list[Track]], **fields: object) -> Mapped:
 
 def chosen(files: dict[str, list[Track]], **fields: object) -> tuple[str, int] | None:
     best = decided(files, FailOnNoAudioTracks=False, **fields).video
-    return best and (best.file.name, best.index)
+    return (best.file.name, best.index) if best else None
 
 
 def languages(files: dict[str, list[Track]], **fields: object) -> list[str]:
@@ -191,7 +191,7 @@ def test_nothing_at_all_is_always_a_failure() -> None:
 
 @pytest.mark.parametrize("ignored", [video(2, bitrate=1), SubtitleStream(2, "mov_text", "eng")])
 def test_an_ignored_track_fails_the_job_if_asked(ignored: Track) -> None:
-    files = {"movie.mp4": [video(), audio(), ignored]}
+    files: dict[str, list[Track]] = {"movie.mp4": [video(), audio(), ignored]}
     decided(files)
     with pytest.raises(AcquisitionError, match=r"track 2 of the file 'movie\.mp4'.*FailOnIgnoredTracks"):
         decided(files, FailOnIgnoredTracks=True)

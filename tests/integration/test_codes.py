@@ -14,7 +14,6 @@ import pytest
 from tests.clips import Clips, garbage, truncated
 from tests.integration.service import Service
 
-LONG = {"seconds": 20, "size": "1280x720"}
 SLOW = {"OutputFormat": ["Dash"], "OptimizeFor": "Quality"}
 
 
@@ -64,7 +63,7 @@ async def test_2000_video_that_probes_but_does_not_decode(damage: Any, service: 
 
 
 async def test_2000_ffmpeg_is_killed_again_and_again(service: Service, clip: Clips) -> None:
-    source = service.source(clip(**LONG), name="killed")
+    source = service.source(clip(seconds=20, size="1280x720"), name="killed")
     handle = await service.submit(service.job(source, ContentProcessing=SLOW))
 
     async def kill() -> None:
@@ -102,7 +101,7 @@ def small_disk(service: Service) -> Iterator[Path]:
 
 
 async def test_3000_disk_full(service: Service, clip: Clips, small_disk: Path) -> None:
-    source = service.source(clip(seconds=8, size="640x360", pattern="mandelbrot"), name="big")
+    source = service.source(clip(seconds=8, size="640x360", fps="50"), name="big")
     job = service.job(source, ContentPublishing={"Provider": "Files", "UriPath": str(small_disk / "out")})
     job["ContentProcessing"] = {"OutputFormat": ["Dash"], "OptimizeFor": "Speed"}
     error = await failed(service, job)

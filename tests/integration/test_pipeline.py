@@ -121,7 +121,7 @@ async def test_both_manifests_play_every_track_of_the_source(
     for link in ended.result["Output"].values():
         manifest = Path(link.removeprefix("file://")).relative_to(output)
         tracks = decoded_tracks(f"{address}/{manifest}")
-        assert sorted(t.height for t in tracks if t.kind == "video") == [90, 180]
+        assert {t.height for t in tracks if t.kind == "video"} == {90, 180}
         assert {t.frames for t in tracks if t.kind == "video"} == {100}
         assert all(abs(t.seconds - 4) < 0.1 for t in tracks if t.kind in ("video", "audio"))
         assert [t.kind for t in tracks].count("audio") >= 1
