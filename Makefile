@@ -39,8 +39,8 @@ test-slow: $(STAMP) ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
-demo: $(STAMP) ## encode a clip on this machine and show every event
-	@$(BIN)/python -m workflows.demo
+demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
+	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python -m benchmarks

@@ -5,55 +5,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
-
-from temporalio.client import Client
-from temporalio.worker import Worker
 
 from activities.settings import Settings
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, TRANSCODE_QUEUE
-from workflows.plugin import control_plugin, transcode_plugin
+from workflows.plugin import workers
 
 logger = logging.getLogger(__name__)
-
-# How stale progress is, and how long a cancel takes to arrive, follow from these.
-CONTROL_HEARTBEATS = timedelta(milliseconds=100)
-TRANSCODE_HEARTBEATS = timedelta(seconds=1)
-
-
-@asynccontextmanager
-async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """Run the workers of the configured role inside the block; leaving it lets running activities finish."""
-    async with AsyncExitStack() as stack:
-        if settings.role in ("all", "control"):
-            await stack.enter_async_context(_control_worker(client, settings))
-        if settings.role in ("all", "transcode"):
-            await stack.enter_async_context(_transcode_worker(client, settings))
-        yield  # left in reverse: events still flow while the encoders drain
-
-
-def _control_worker(client: Client, settings: Settings) -> Worker:
-    return Worker(
-        client,
-        task_queue=CONTROL_QUEUE,
-        plugins=[control_plugin(settings)],
-        max_heartbeat_throttle_interval=CONTROL_HEARTBEATS,
-        graceful_shutdown_timeout=settings.shutdown_grace,
-    )
-
-
-def _transcode_worker(client: Client, settings: Settings) -> Worker:
-    return Worker(
-        client,
-        task_queue=TRANSCODE_QUEUE,
-        plugins=[transcode_plugin(settings)],
-        max_concurrent_activities=settings.transcode_slots,
-        max_heartbeat_throttle_interval=TRANSCODE_HEARTBEATS,
-        graceful_shutdown_timeout=settings.shutdown_grace,
-    )
 
 
 async def _serve() -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 
 from activities.notify import REPORT_INTERVAL, EventLog, Meter
 from publishers.events import FinalError, JobSuccess, Message
 from workflows.job import job_id_of
 from workflows.options import CONTROL_QUEUE, WORKFLOW
-from workflows.plugin import client_plugin
 
 POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
@@ -32,7 +32,7 @@ async def connect(address: str | None = None) -> Client:
     config = ClientConfig.load_client_connect_config()
     if address:
         config["target_host"] = address
-    return await Client.connect(**config, plugins=[client_plugin()])
+    return await Client.connect(**config, data_converter=pydantic_data_converter)
 
 
 async def submit(client: Client, description: dict[str, Any], workflow_id: str | None = None) -> Handle:
@@ -84,8 +84,8 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
     while True:
         log: EventLog = await handle.query("events", seen, result_type=EventLog)
         for event in log.events:
-            if meter and _is_due(meter, event, told_at):
-                yield meter.watch.message(100, event.timestamp)
+            if event.progress is not None and _is_told(meter, told_at):
+                continue
             meter = None
             yield event
             if event.event_type in FINAL:
@@ -102,10 +102,9 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
         await asyncio.sleep(POLL_INTERVAL)
 
 
-def _is_due(meter: Meter, event: Message, told_at: float) -> bool:
-    """Whether a phase that ended well still owes its 100 percent; the outbox has the same rule."""
-    recent = time.monotonic() - told_at < REPORT_INTERVAL
-    return event.event_type != FinalError.__name__ and meter.percent < 100 and not recent  # noqa: PLR2004
+def _is_told(meter: Meter | None, told_at: float) -> bool:
+    """Whether a phase's closing 100 percent is owed no more; the lanes of the outbox have the same rule."""
+    return meter is not None and (meter.percent == 100 or time.monotonic() - told_at < REPORT_INTERVAL)  # noqa: PLR2004
 
 
 def _quoted(text: str) -> str:

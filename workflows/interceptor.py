@@ -208,7 +208,7 @@ class _Workflow(WorkflowInboundInterceptor):
         return self.board.summary() | {"Delivery": delivery}
 
     def _events(self, after: int = 0) -> EventLog:
-        """Query: the lifecycle events behind number `after`, and what can be watched now."""
+        """Query: the log without its first `after` events, and what can be watched now."""
         watching = self.outbox.watching
         return EventLog(self.outbox.log[after:], watching.watch if watching else None)
 

@@ -147,11 +147,13 @@ class Lane:
 
 
 class Outbox:
-    """All lanes of a job, and the log of its lifecycle events."""
+    """All lanes of a job, and the log of its events."""
 
     def __init__(self, sender: Sender, publishers: list[MessagePublisher]) -> None:
         self.sender = sender
         self.log: list[Message] = []
+        """Every lifecycle event, and the 100 percent of every phase that has come to it."""
+        self._count = 0
         self.lanes = [Lane(publisher) for publisher in publishers]
         self.watching: Watching | None = None
         self._own_lane = Lane(None)
@@ -159,7 +161,8 @@ class Outbox:
     def emit(self, body: Body, then: WatchPlan | None = None) -> None:
         """Decide an event: it ends the progress of the phase before it, and starts that of the phase `then`."""
         self._end_watch(completed=not isinstance(body, FinalError))
-        event = message(self.sender, len(self.log) + 1, workflow.now(), body)
+        self._count += 1
+        event = message(self.sender, self._count, workflow.now(), body)
         self.log.append(event)
         self._put(event)
         if then:
@@ -170,7 +173,7 @@ class Outbox:
             phase=plan.phase,
             event=plan.event,
             sender=self.sender,
-            sequence_number=len(self.log),
+            sequence_number=self._count,
             started=workflow.now(),
             shares=plan.shares,
             film_seconds=plan.film_seconds,
@@ -182,6 +185,8 @@ class Outbox:
         if self.watching:
             self.watching.completed = completed
             self.watching.over_at = workflow.now()
+            if completed and self.watching.watch.event:
+                self.log.append(self.watching.watch.message(100, workflow.now()))
             self.watching = None
 
     def _put(self, item: Message | Watching) -> None:

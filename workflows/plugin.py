@@ -1,10 +1,14 @@
-"""The single wiring: everything that turns a plain Temporal client or worker into one of the service."""
+"""The single wiring: everything that turns a plain Temporal worker into one of the service."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
+from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.notify import publish_events, report_progress
@@ -13,6 +17,10 @@ from activities.settings import Settings
 from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
 from workflows.options import CONTROL_QUEUE, OPTIONS, TRANSCODE_QUEUE
+
+# How stale progress is, and how long a cancel takes to arrive, follow from these.
+CONTROL_HEARTBEATS = timedelta(milliseconds=100)
+TRANSCODE_HEARTBEATS = timedelta(seconds=1)
 
 # Only workflows/encoding.py is loaded anew for every run. The rest is imported once and shared: it is pure, or
 # consists of activities that the workflow merely names.
@@ -30,11 +38,6 @@ SHARED_MODULES = (
     "workflows.options",
     "workflows.outbox",
 )
-
-
-def client_plugin() -> SimplePlugin:
-    """For whoever starts and watches jobs."""
-    return SimplePlugin("encoding-client", data_converter=pydantic_data_converter)
 
 
 def control_plugin(settings: Settings) -> SimplePlugin:
@@ -63,3 +66,35 @@ def transcode_plugin(settings: Settings) -> SimplePlugin:
 
 def _activities_of(queue: str) -> list[Callable[..., Any]]:
     return [activity for activity, options in OPTIONS.items() if options.queue == queue]
+
+
+@asynccontextmanager
+async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
+    """Run the workers of the configured role inside the block; leaving it lets running activities finish."""
+    async with AsyncExitStack() as stack:
+        if settings.role in ("all", "control"):
+            await stack.enter_async_context(_control_worker(client, settings))
+        if settings.role in ("all", "transcode"):
+            await stack.enter_async_context(_transcode_worker(client, settings))
+        yield  # left in reverse: events still flow while the encoders drain
+
+
+def _control_worker(client: Client, settings: Settings) -> Worker:
+    return Worker(
+        client,
+        task_queue=CONTROL_QUEUE,
+        plugins=[control_plugin(settings)],
+        max_heartbeat_throttle_interval=CONTROL_HEARTBEATS,
+        graceful_shutdown_timeout=settings.shutdown_grace,
+    )
+
+
+def _transcode_worker(client: Client, settings: Settings) -> Worker:
+    return Worker(
+        client,
+        task_queue=TRANSCODE_QUEUE,
+        plugins=[transcode_plugin(settings)],
+        max_concurrent_activities=settings.transcode_slots,
+        max_heartbeat_throttle_interval=TRANSCODE_HEARTBEATS,
+        graceful_shutdown_timeout=settings.shutdown_grace,
+    )

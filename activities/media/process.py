@@ -61,7 +61,7 @@ async def run(
         cwd=cwd,
         env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
         start_new_session=True,
-        preexec_fn=_die_with_worker,  # one system call and nothing else
+        preexec_fn=die_with_parent,  # one system call and nothing else
     )
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     work = [
@@ -85,8 +85,8 @@ async def run(
     return Exit(status, "\n".join(tail))
 
 
-def _die_with_worker() -> None:
-    """In the child: SIGKILL when the worker dies, since then nobody is left to stop it."""
+def die_with_parent() -> None:
+    """Run in a new child: SIGKILL when its parent dies, since then nobody is left to stop it."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

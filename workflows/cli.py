@@ -1,0 +1,209 @@
+"""The `encoding` command."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from temporalio.service import RPCError, RPCStatusCode
+
+from publishers.events import FinalError, Message, event_schemas
+from workflows import client as jobs
+from workflows.embedded import EmbeddedServerError
+from workflows.job import InvalidJob, Job, job_id_of, job_schema
+from workflows.session import Place, place_for, see_through
+
+MAX_BYTES = 1_500_000
+"""Temporal takes 2 MB as a workflow's input; some of it is the envelope's."""
+FAILED, INVALID = 1, 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+schema = typer.Typer(no_args_is_help=True, help="Print JSON Schemas.")
+app.add_typer(schema, name="schema")
+
+JobFile = Annotated[str, typer.Argument(metavar="JOB.json", help="The job; - reads it from standard input.")]
+JobName = Annotated[str, typer.Argument(metavar="ID", help="Workflow id or JobId.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print every event as one JSON object a line, and nothing else.")]
+Reason = Annotated[str | None, typer.Option(help="Is told in the FinalError.")]
+
+
+@app.callback()
+def encoding() -> None:
+    """Encode titles to DASH and HLS, and follow what happens to them.
+
+    TEMPORAL_ADDRESS and Temporal's other variables name the server. `run` needs none: it starts one of its own.
+    """
+
+
+@app.command()
+def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
+    """Run a job to its end and show its events.
+
+    Without TEMPORAL_ADDRESS a Temporal server and a worker run for the time of the job. Unless ENCODING_FILES_ROOT
+    says otherwise, that worker reads and writes just the folders that the job names.
+
+    Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate.
+    """
+    description = _read(job_file)
+    job = _parse(description)
+
+    async def work() -> Message:
+        async with place_for(job) as place:
+            handle = await jobs.submit(place.client, description)
+            return await see_through(place, handle, as_json=as_json)
+
+    _finish(_await(work()))
+
+
+@app.command()
+def submit(
+    job_file: JobFile, workflow_id: Annotated[str | None, typer.Option("--id", help="Workflow id.")] = None
+) -> None:
+    """Start a job and print its JobId; workers do the rest."""
+    description = _read(job_file)
+    _parse(description)
+
+    async def work() -> str:
+        handle = await jobs.submit(await jobs.connect(), description, workflow_id)
+        return job_id_of(handle.id)
+
+    typer.echo(_await(work()))
+
+
+@app.command()
+def watch(job: JobName, *, as_json: AsJson = False) -> None:
+    """Follow a job, whoever started it. Exit status as for run; Ctrl-C leaves the job alone."""
+
+    async def work() -> Message:
+        place = Place(await jobs.connect())
+        handle = await jobs.find(place.client, job)
+        return await see_through(place, handle, as_json=as_json, cancel_on_interrupt=False)
+
+    _finish(_await(work()))
+
+
+@app.command()
+def cancel(job: JobName, reason: Reason = None) -> None:
+    """Ask a job to stop; its FinalError (5001) tells when it has."""
+
+    async def work() -> None:
+        await jobs.cancel(await jobs.find(await jobs.connect(), job), reason)
+
+    _await(work())
+
+
+@app.command()
+def validate(job_file: JobFile) -> None:
+    """Check a job without starting it: every bad field, by its path."""
+    _parse(_read(job_file))
+    typer.echo("the job is valid")
+
+
+@schema.command("job")
+def schema_job() -> None:
+    """JSON Schema of the job description."""
+    typer.echo(json.dumps(job_schema(), indent=2))
+
+
+@schema.command("events")
+def schema_events() -> None:
+    """JSON Schemas of all events, by name."""
+    typer.echo(json.dumps(event_schemas(), indent=2))
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker until SIGTERM.
+
+    ENCODING_FILES_ROOT lists the folders (separated by :) below which Files locations may lie, ENCODING_WORK_ROOT is
+    the work folder that all workers share, ENCODING_ROLE is all, control or transcode. The README lists all variables.
+    """
+    os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - replaced: signals reach it directly
+
+
+def _read(job_file: str) -> Any:
+    """The JSON in a file, or the end of the command with a reason."""
+    try:
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if job_file == "-" else _read_file(Path(job_file))
+    except OSError as error:
+        _refuse(f"{job_file} cannot be read: {error.strerror}")
+    if len(data) > MAX_BYTES:
+        _refuse(f"{job_file} is larger than {MAX_BYTES} bytes; Temporal takes no more than 2 MB")
+    if not data.strip():
+        _refuse(f"{job_file} is empty; a job is a JSON object, see `encoding schema job`")
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        _refuse(f"{job_file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}")
+    except (UnicodeDecodeError, RecursionError):
+        _refuse(f"{job_file} is not JSON: it is not UTF-8 text, or nested too deeply")
+
+
+def _read_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _parse(description: Any) -> Job:
+    try:
+        return Job.parse(description)
+    except InvalidJob as error:
+        _refuse("\n".join(error.problems))
+
+
+def _refuse(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(INVALID)
+
+
+def _await(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it; what a person can do something about is told in a line."""
+    try:
+        return asyncio.run(work)
+    except jobs.UnknownJob as error:
+        text = f"{error}; `temporal workflow list` shows those there are"
+    except RPCError as error:
+        text = f"the Temporal server refuses: {error.message}"
+        if error.status == RPCStatusCode.UNAVAILABLE:
+            text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"
+    except EmbeddedServerError as error:
+        text = str(error)
+    except RuntimeError as error:
+        text = f"the Temporal server at {_address()} cannot be reached; check TEMPORAL_ADDRESS ({error})"
+    except ValueError as error:
+        text = str(error)
+    typer.echo(text, err=True)
+    raise typer.Exit(FAILED)
+
+
+def _address() -> str:
+    return os.environ.get("TEMPORAL_ADDRESS", "localhost:7233")
+
+
+def _finish(last: Message) -> None:
+    if last.event_type == FinalError.__name__:
+        typer.echo(f"{last.body['Code']} {last.body['Error']}: {last.body['Message']}", err=True)
+        raise typer.Exit(FAILED)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        status = app(standalone_mode=False) or 0
+    except typer.Exit as ended:
+        status = ended.exit_code
+    except typer.Abort:
+        status = FAILED
+    except Exception as error:
+        if not hasattr(error, "show"):
+            raise
+        error.show()
+        status = INVALID
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Temporal's client runs threads of its own; a regular interpreter exit beside them crashed one time in three.
+    os._exit(status)

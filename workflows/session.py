@@ -1,0 +1,157 @@
+"""Seeing a job through from the command line: where it runs, what is shown, how it ended."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from activities.settings import Settings
+from publishers.events import Message
+from publishers.roots import VARIABLE, FolderError, local_path
+from workflows import client as jobs
+from workflows.console import JobView
+from workflows.embedded import embedded_server
+from workflows.job import Job
+from workflows.options import CONTROL_QUEUE
+from workflows.plugin import workers
+
+BAR_INTERVAL = 0.5
+"""Seconds between two looks at the phases."""
+EXIT_INTERRUPTED = 130
+NO_WORKER_SECONDS = 5.0
+"""Time after which a queue without a worker is worth a hint."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs."""
+
+    client: Client
+    ui_url: str | None = None
+
+
+@asynccontextmanager
+async def place_for(job: Job) -> AsyncIterator[Place]:
+    """The server that `TEMPORAL_ADDRESS` names, or one of our own with a worker, for the time of the block."""
+    if os.environ.get("TEMPORAL_ADDRESS"):
+        yield Place(await jobs.connect())
+        return
+    # Whoever runs this command may read and write these folders anyway; a worker that serves others has to be told.
+    os.environ.setdefault(VARIABLE, ":".join(_own_folders(job)))
+    settings = Settings.from_environment()
+    folder = settings.work_root / f"temporal-{os.getpid()}"
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(embedded_server(folder))
+        client = await jobs.connect(server.address)
+        await stack.enter_async_context(workers(client, settings))
+        yield Place(client, server.ui_url)
+
+
+def _own_folders(job: Job) -> list[str]:
+    """The folders that the job names, nothing above them; those to be written are made."""
+    written = [job.content_publishing.uri_path]
+    written += [block.uri_path for block in job.message_publishers if block.type == "Files"]
+    if job.image_extraction and job.image_extraction.location:
+        written.append(job.image_extraction.location.uri_path)
+    folders = [_path(job.content_acquisition.uri_path)]
+    for uri_path in written:
+        if path := _path(uri_path):
+            with suppress(OSError):  # validation tells it with its field
+                path.mkdir(parents=True, exist_ok=True)
+            folders.append(path)
+    return [str(folder) for folder in dict.fromkeys(folders) if folder and folder.is_dir()]
+
+
+def _path(uri_path: str) -> Path | None:
+    try:
+        return local_path(uri_path)
+    except FolderError:
+        return None
+
+
+async def see_through(
+    place: Place, handle: jobs.Handle, *, as_json: bool = False, cancel_on_interrupt: bool = True
+) -> Message:
+    """Show a job until its end; returns its last event.
+
+    Args:
+        cancel_on_interrupt: Ctrl-C cancels the job, and a second one leaves at once.
+    """
+    if cancel_on_interrupt:
+        _cancel_on_interrupt(handle)
+    hint = asyncio.create_task(_hint_at_missing_worker(place.client))
+    try:
+        return await (_print_json(handle) if as_json else _show(handle, place.ui_url))
+    finally:
+        hint.cancel()
+
+
+async def _print_json(handle: jobs.Handle) -> Message:
+    last: Message | None = None
+    async for event in jobs.follow(handle):
+        print(json.dumps(event.body, ensure_ascii=False), flush=True)  # noqa: T201
+        last = event
+    return _ended(last)
+
+
+async def _show(handle: jobs.Handle, ui_url: str | None) -> Message:
+    console, last = Console(), None
+    console.print(f"job {handle.id}" + (f", Temporal UI {ui_url}" if ui_url else ""), highlight=False, soft_wrap=True)
+    with JobView(console) as view:
+        bars = asyncio.create_task(_move_bars(handle, view))
+        async for event in jobs.follow(handle):
+            view.show_event(event)
+            last = event
+        bars.cancel()
+        view.show_progress(await jobs.progress(handle))
+    return _ended(last)
+
+
+async def _move_bars(handle: jobs.Handle, view: JobView) -> None:
+    while True:
+        view.show_progress(await jobs.progress(handle))
+        await asyncio.sleep(BAR_INTERVAL)
+
+
+def _ended(last: Message | None) -> Message:
+    if last is None:
+        raise RuntimeError("the job closed without an event; was it terminated?")
+    return last
+
+
+def _cancel_on_interrupt(handle: jobs.Handle) -> None:
+    loop = asyncio.get_running_loop()
+    pending: list[asyncio.Task[None]] = []
+
+    def interrupted() -> None:
+        if pending:
+            os._exit(EXIT_INTERRUPTED)
+        print("cancelling the job; once more to leave at once", file=sys.stderr)  # noqa: T201
+        pending.append(asyncio.create_task(jobs.cancel(handle, "interrupted at the terminal")))
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+
+
+async def _hint_at_missing_worker(client: Client) -> None:
+    """A job that nobody takes shows nothing at all: say why."""
+    await asyncio.sleep(NO_WORKER_SECONDS)
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=CONTROL_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+    )
+    if not answer.pollers:
+        print(f"no worker polls the queue '{CONTROL_QUEUE}': start one with `encoding worker`", file=sys.stderr)  # noqa: T201
