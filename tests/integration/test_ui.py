@@ -1,0 +1,48 @@
+"""What an operator sees: the Temporal UI in a real browser."""
+
+from playwright.async_api import async_playwright, expect
+
+from tests.clips import Clips
+from tests.integration.service import Service
+from tests.servers.temporal import TemporalServer
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+async def test_the_ui_shows_title_phases_and_what_each_activity_does(
+    service: Service, temporal_server: TemporalServer, clip: Clips
+) -> None:
+    source = service.source(clip(seconds=20, size="1280x720"), name="ui")
+    job = service.job(source, ExternalId="The Film of the Test", ContentProcessing={"OutputFormat": ["Dash"]})
+    client = await service.client()
+    handle = await client.start_workflow(
+        "EncodingJob", job, id="ui-job", task_queue="encoding", static_summary="The Film of the Test"
+    )
+    result = await handle.query("progress")
+    while result["Phases"][3]["Progress"] < 10:
+        result = await handle.query("progress")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = await browser.new_page()
+        await page.goto(f"{temporal_server.ui}/namespaces/default/workflows/ui-job")
+        for activity in ("encode video chunk 1 of 1", "progress of Encoding to Temporal UI"):
+            await expect(page.get_by_text(activity).first).to_be_visible()
+        await page.get_by_text("User Metadata").first.click()
+        summary, details = (page.frame_locator("iframe").nth(place) for place in (0, 1))
+        await expect(summary.get_by_text("The Film of the Test")).to_be_visible()
+        for cells in ("Acquisition Done 100 %", "Encoding Running", "Publishing Waiting 0 %"):
+            await expect(details.get_by_role("row", name=cells)).to_be_visible()
+        await page.get_by_text("Search Attributes").first.click()
+        for attribute in ("EncodingPhase", "ExternalId", "TenantId"):
+            await expect(page.get_by_text(attribute).first).to_be_visible()
+        await browser.close()
+    await handle.cancel()
