@@ -35,6 +35,7 @@ class Service:
             "ENCODING_FILES_ROOT": str(self.root),
             "ENCODING_WORK_ROOT": str(self.work),
             "ENCODING_FAULT_ATTEMPTS": "3",
+            "ENCODING_SHUTDOWN_GRACE_SECONDS": "3",
             "ENCODING_DELIVERY_DEADLINE_SECONDS": "60",
             "PYTHONUNBUFFERED": "1",
             **settings,

@@ -46,3 +46,4 @@ async def test_the_ui_shows_title_phases_and_what_each_activity_does(
             await expect(page.get_by_text(attribute).first).to_be_visible()
         await browser.close()
     await handle.cancel()
+    await service.end(handle)
