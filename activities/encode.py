@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -10,10 +11,11 @@ from activities.heartbeat import Progress, beating
 from activities.map import AudioTrack, VideoTrack
 from activities.media import command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
-from activities.media.probe import ProbeError, VideoStream, probe
+from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
 from activities.workspace import fresh, workspace
 
+Stream = TypeVar("Stream", VideoStream, AudioStream)
 TOLERANCE = 0.02
 """Share of a duration that may be missing at the end; at least a second: containers round and estimate."""
 
@@ -69,9 +71,11 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     files = {name: root / path for name, path in paths.items()}
     expected = chunk.duration or video.duration - chunk.start
     async with beating(Progress(total=expected)) as progress:
-        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files)
+        late = 0.0 if chunk.start else (await probe(root / video.file.path)).late.get(video.index, 0.0)
+        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files, late=late)
         await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
         frames = await _checked(files, expected, video.file.name)
+        progress.done = progress.total  # the encoder's last word may stop short of the end
     return EncodedChunk(chunk.index, paths, frames)
 
 
@@ -86,13 +90,14 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     fresh(root / folder)
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.audio}
     used = [request.audio[rendition.track] for rendition in request.plan.audio]
+    files = {name: root / path for name, path in paths.items()}
     sources = {track.file.path: root / track.file.path for track in used}
     names = ", ".join(dict.fromkeys(repr(track.file.name) for track in used))
     async with beating(Progress(total=max(track.duration for track in used))) as progress:
-        arguments = command.audio_command(
-            sources, request.audio, request.plan, {name: root / path for name, path in paths.items()}
-        )
+        arguments = command.audio_command(sources, request.audio, request.plan, files)
         await run_ffmpeg(arguments, f"the sound of {names}", _into(progress))
+        await _check_sound(files, request)
+        progress.done = progress.total
     return EncodedAudio(paths)
 
 
@@ -110,25 +115,46 @@ def _into(progress: Progress) -> OnSeconds:
 
 async def _checked(files: dict[str, Path], expected: float, source: str) -> int:
     """All renditions have the same frames and reach the end; returns the number of frames."""
-    streams = [await _video_stream(file, source) for file in files.values()]
+    streams = [await _encoded(file, VideoStream, f"picture of {source!r}") for file in files.values()]
     duration = min(stream.duration for stream in streams)
-    if duration < expected - max(1.0, TOLERANCE * expected):
-        raise EncodingError(
-            f"the video of {source!r} ends at {duration:.1f} s of {expected:.1f} s: "
-            "the file is damaged or incomplete; replace it"
-        )
+    if not _reaches(duration, expected):
+        raise _incomplete(f"video of {source!r}", duration, expected)
     frames = {stream.frames for stream in streams}
     if len(frames) != 1:
         raise EncodingError(f"the renditions of {source!r} differ in their number of frames", retryable=True)
     return frames.pop() or 0
 
 
-async def _video_stream(file: Path, source: str) -> VideoStream:
+async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
+    """Every rendition reaches the end of its track, where the source says for certain when that is."""
+    for rendition in request.plan.audio:
+        track = request.audio[rendition.track]
+        encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {track.file.name!r}")
+        if not _reaches(encoded.duration, track.duration) and await _is_exact(request.job_id, track):
+            raise _incomplete(f"sound of {track.file.name!r}", encoded.duration, track.duration)
+
+
+async def _is_exact(job_id: str, track: AudioTrack) -> bool:
+    tracks = (await probe(workspace(job_id) / track.file.path)).tracks
+    return any(isinstance(found, AudioStream) and found.index == track.index and found.exact for found in tracks)
+
+
+def _reaches(duration: float, expected: float) -> bool:
+    return duration >= expected - max(1.0, TOLERANCE * expected)
+
+
+def _incomplete(what: str, duration: float, expected: float) -> EncodingError:
+    return EncodingError(
+        f"the {what} ends at {duration:.1f} s of {expected:.1f} s: the file is damaged or incomplete; replace it"
+    )
+
+
+async def _encoded(file: Path, kind: type[Stream], what: str) -> Stream:
     try:
         tracks = (await probe(file)).tracks
     except (ProbeError, FileNotFoundError):
         tracks = []
     for track in tracks:
-        if isinstance(track, VideoStream):
+        if isinstance(track, kind):
             return track
-    raise EncodingError(f"no picture of {source!r} can be decoded: it is damaged or incomplete; replace it")
+    raise EncodingError(f"no {what} can be decoded: it is damaged or incomplete; replace it")

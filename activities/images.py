@@ -10,7 +10,7 @@ from temporalio import activity
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.map import VideoTrack
-from activities.media.command import image_command
+from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.storage import open_storage
 from activities.storage.base import StorageError
@@ -20,8 +20,6 @@ from publishers.wire import Wire, supported
 
 FOLDER = "images"
 FORBIDDEN = '/\\\\:*?"<>|'
-LAST_FRAMES = 3
-"""Frames before the end at which the last picture is looked for: containers round their durations."""
 
 
 def _is_file_name(pattern: str) -> str:
@@ -99,10 +97,10 @@ async def extract_images(request: ImagesRequest) -> Images:
 
 async def _extract(request: ImagesRequest, percent: float, output: Path) -> None:
     video = request.video
-    source = workspace(request.job_id) / video.file.path
-    numerator, _, denominator = video.frame_rate.partition("/")
-    frame = int(denominator or 1) / max(int(numerator), 1)
-    at = max(0.0, min(video.duration * percent / 100, video.duration - LAST_FRAMES * frame))
-    await run_ffmpeg(image_command(source, video, at, request.section.quality, output), repr(video.file.name))
-    if not output.exists() or not output.stat().st_size:
-        raise EncodingError(f"{video.file.name!r} has no picture at {percent:g} percent")
+    source, at = workspace(request.job_id) / video.file.path, video.duration * percent / 100
+    # Pictures may end before the duration that the container tells: the last one is taken then.
+    for command in (image_command, last_image_command):
+        await run_ffmpeg(command(source, video, at, request.section.quality, output), repr(video.file.name))
+        if output.exists() and output.stat().st_size:
+            return
+    raise EncodingError(f"{video.file.name!r} has no picture at {percent:g} percent")

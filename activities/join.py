@@ -49,18 +49,28 @@ async def join_chunks(request: JoinRequest) -> Joined:
     if len(chunks) == 1:
         return Joined(chunks[0].paths, frames)
     root = workspace(request.job_id)
-    folder = fresh(root / FOLDER)
+    fresh(root / FOLDER)
     async with beating(Progress(total=len(request.plan.video))) as progress:
         for rendition in request.plan.video:
-            parts = [root / chunk.paths[rendition.name] for chunk in chunks]
-            await _join(parts, folder / f"{rendition.name}.mp4", frames, request.video.file.name)
+            listing = root / f"{FOLDER}-{rendition.name}.txt"
+            listing.write_text(_listed(rendition.name, chunks, request.plan))
+            await _join(listing, root / FOLDER / f"{rendition.name}.mp4", frames, request.video.file.name)
             progress.done += 1
     return Joined({r.name: f"{FOLDER}/{r.name}.mp4" for r in request.plan.video}, frames)
 
 
-async def _join(parts: list[Path], output: Path, frames: int, source: str) -> None:
-    listing = output.with_suffix(".txt")
-    listing.write_text("".join(f"file 'file:{part}'\n" for part in parts))
+def _listed(name: str, chunks: list[EncodedChunk], plan: Plan) -> str:
+    """A list for ffmpeg's concat: names relative to the list, each with the time that the next one starts behind it."""
+    durations = {chunk.index: chunk.duration for chunk in plan.chunks}
+    lines = []
+    for chunk in chunks:
+        lines.append(f"file {chunk.paths[name]}")
+        if duration := durations.get(chunk.index):
+            lines.append(f"duration {duration}")
+    return "\n".join(lines)
+
+
+async def _join(listing: Path, output: Path, frames: int, source: str) -> None:
     await run_ffmpeg(join_command(listing, output), repr(source))
     joined = next(track for track in (await probe(output)).tracks if isinstance(track, VideoStream))
     if joined.frames != frames:

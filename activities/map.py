@@ -50,6 +50,8 @@ class VideoTrack:
     """Where the container says so."""
     bitrate: int
     """kbit/s"""
+    start: float = 0.0
+    """Seconds from the start of the container to the first picture."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
     """Convert every subtitle and caption file.
 
     Raises:
-        AcquisitionError: a file is no text that can be read.
+        AcquisitionError: a file is no text that can be read, or holds nothing to show.
     """
     fresh(workspace(request.job_id) / FOLDER)
     async with beating(Progress(total=len(request.mapped.text))) as progress:
@@ -64,4 +64,7 @@ async def _convert(job_id: str, track: TextTrack, number: int) -> PreparedText:
         raise AcquisitionError(
             f"{track.file.name!r} is not {track.format} text in UTF-8; replace it, or leave it out"
         ) from None
+    if "-->" not in (root / path).read_text():
+        # The packager takes no track without a cue.
+        raise AcquisitionError(f"{track.file.name!r} holds no cue; replace it, or leave it out")
     return PreparedText(path, track.language, track.caption)

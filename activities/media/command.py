@@ -16,7 +16,8 @@ from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
-SAMPLE_RATE = 48_000
+SAMPLE_RATES = "44100|48000"
+"""The nearest one is taken: sound at one of them is not resampled."""
 LAYOUTS = {"Mono": "mono", "Stereo": "stereo", "5.1": "5.1"}
 
 
@@ -24,10 +25,21 @@ def _input(path: Path, **options: Any) -> Any:
     return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
 
 
-def video_command(source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path]) -> list[str]:
-    """One decode, every rendition of one chunk. `outputs`: rendition name → file."""
+def video_command(
+    source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path], *, late: float = 0.0
+) -> list[str]:
+    """One decode, every rendition of one chunk.
+
+    Args:
+        outputs: rendition name → file.
+        late: seconds by which pictures start behind the start of the chunk.
+    """
     window = {"ss": chunk.start, "t": chunk.duration}
     picture = _input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
+    picture = picture.filter("setpts", "PTS-STARTPTS")
+    # Copies of the first picture fill a late start: players wait at a gap, and without them sound would be late.
+    if missing := round(Fraction(track.frame_rate) * Fraction(late)):
+        picture = picture.filter("tpad", start=missing, start_mode="clone")
     copies = picture.filter_multi_output("split", len(plan.video))
     made = [
         ffmpeg.output(
@@ -57,9 +69,9 @@ def _x264(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str,
         "g": gop_frames,
         "sc_threshold": 0,
         "flags": "+cgop",
-        # Frames keep their times: a variable rate stays as it is.
-        "fps_mode": "passthrough",
-        "enc_time_base": -1,
+        # Frames keep their times: a variable rate stays as it is; only a second frame of the same time is dropped.
+        "fps_mode": "vfr",
+        "enc_time_base": "filter",
         **_mp4(),
     }
 
@@ -69,17 +81,16 @@ def audio_command(
 ) -> list[str]:
     """Every audio rendition of every track. `sources`: workspace path → file; `outputs`: rendition name → file."""
     inputs = {name: _input(path) for name, path in sources.items()}
-    users: dict[int, list[AudioRendition]] = {}
+    # By stream and not by track: one stream can serve two tracks, and ffmpeg-python takes equal nodes for one.
+    users: dict[tuple[str, int], list[AudioRendition]] = {}
     for rendition in plan.audio:
-        users.setdefault(rendition.track, []).append(rendition)
+        track = tracks[rendition.track]
+        users.setdefault((track.file.path, track.index), []).append(rendition)
     made = []
-    for number, renditions in users.items():
-        track = tracks[number]
+    for (path, index), renditions in users.items():
         # Silence fills gaps and a late start: sound stays with the picture.
-        sound = inputs[track.file.path][str(track.index)].filter(
-            "aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0}
-        )
-        copies = sound.filter_multi_output("asplit", len(renditions))
+        sound = inputs[path][str(index)].filter("aresample", **{"async": 1, "first_pts": 0})
+        copies = sound.filter("aformat", sample_rates=SAMPLE_RATES).filter_multi_output("asplit", len(renditions))
         made += [
             ffmpeg.output(
                 copies.stream(place).filter("aformat", channel_layouts=LAYOUTS[rendition.sound]),
@@ -93,27 +104,36 @@ def audio_command(
 
 def join_command(listing: Path, output: Path) -> list[str]:
     """Put the files of a concat list of ours behind each other without encoding."""
-    parts = ffmpeg.input(f"file:{listing}", format="concat", safe=0, protocol_whitelist=PROTOCOLS)
+    parts = ffmpeg.input(f"file:{listing}", format="concat", protocol_whitelist=PROTOCOLS)
     return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
 
 
 def text_command(source: Path, output: Path) -> list[str]:
-    """A subtitle file as WebVTT."""
-    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **{"c:s": "webvtt", "format": "webvtt"}))
+    """A subtitle file as WebVTT; a cue that is not UTF-8 fails it, instead of being left out."""
+    options = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
+    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **options))
 
 
 def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
-    """One still frame, the first at or behind `at` seconds. `quality`: 1-100."""
+    """One still frame, the first at or behind `at` seconds; nothing where there is none. `quality`: 1-100."""
+    return _image(_input(source, ss=at), track, quality, output, {"frames:v": 1})
+
+
+def last_image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
+    """The last frame of a track that has none behind `at`: of all from the key frame before it, the last one stays."""
+    return _image(_input(source, ss=at, noaccurate_seek=None), track, quality, output, {})
+
+
+def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
     picture = (
-        _input(source, ss=at)[str(track.index)]
+        opened[str(track.index)]
         .filter("scale", track.width, track.height)
         .filter("setsar", 1)
         .filter("format", "yuvj420p")
     )
-    return _command(
-        ffmpeg.output(picture, f"file:{output}", **{"frames:v": 1, "q:v": scale, "c:v": "mjpeg", "format": "mjpeg"})
-    )
+    still = {"q:v": scale, "c:v": "mjpeg", "format": "image2", "update": 1}
+    return _command(ffmpeg.output(picture, f"file:{output}", **still, **options))
 
 
 def _mp4() -> dict[str, Any]:

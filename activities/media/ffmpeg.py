@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 
+from temporalio import activity
+
 from activities.errors import EncodingError
 from activities.media.process import Exit, StalledError, run
 from activities.settings import Settings
 
 DISK_FULL = 228
-OUT_OF_MEMORY = 244
-TOO_MANY_ERRORS = 69
+PASSING = {
+    DISK_FULL: "no space is left in the worker's work folder; free some",
+    244: "the encoder of {subject} ran out of memory on the worker",
+    251: "the worker's work folder cannot be read or written; check its disk",
+    254: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT",
+    255: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
+}
+"""Exits that are not the content's fault."""
 OnSeconds = Callable[[float], None]
 """Called with the seconds of film that are done."""
 
@@ -30,6 +38,7 @@ async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = l
     except StalledError as error:
         raise EncodingError(f"the encoder of {subject} was stopped: {error}", retryable=True) from None
     if ended.status:
+        activity.logger.warning("ffmpeg ended with status %s: %s", ended.status, ended.errors)
         raise _failure(ended, subject)
 
 
@@ -53,8 +62,7 @@ def _failure(ended: Exit, subject: str) -> EncodingError:
         return EncodingError(
             f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory", retryable=True
         )
-    if ended.status == DISK_FULL or "No space left" in ended.errors:
-        return EncodingError("no space is left in the worker's work folder; free some", retryable=True)
-    if ended.status == OUT_OF_MEMORY:
-        return EncodingError(f"the encoder of {subject} ran out of memory on the worker", retryable=True)
+    status = DISK_FULL if "No space left" in ended.errors else ended.status
+    if status in PASSING:
+        return EncodingError(PASSING[status].format(subject=subject), retryable=True)
     return EncodingError(f"{subject} cannot be decoded: it is damaged or incomplete; replace it")

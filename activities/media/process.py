@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from activities.settings import Settings
+
 TAIL_LINES = 20
 STALL_LOOK = 1.0
 PR_SET_PDEATHSIG = 1
@@ -24,7 +26,7 @@ class Exit:
     status: int
     """Exit status; negative: the signal that killed it."""
     errors: str
-    """The last lines of its error output."""
+    """The last lines of its error output, without the path of the work folder."""
 
     @property
     def was_killed(self) -> bool:
@@ -82,7 +84,7 @@ async def run(
             task.cancel()
     if watchdog and watchdog.done() and not watchdog.cancelled() and watchdog.result():
         raise StalledError(f"no progress for {stall_timeout}")
-    return Exit(status, "\n".join(tail))
+    return Exit(status, "\n".join(tail).replace(f"{Settings.from_environment().work_root}/", ""))
 
 
 def die_with_parent() -> None:
@@ -91,8 +93,10 @@ def die_with_parent() -> None:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    # Once it is reaped, its number may belong to another process.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _read(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> None:
