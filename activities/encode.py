@@ -71,8 +71,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     files = {name: root / path for name, path in paths.items()}
     expected = chunk.duration or video.duration - chunk.start
     async with beating(Progress(total=expected)) as progress:
-        late = 0.0 if chunk.start else (await probe(root / video.file.path)).late.get(video.index, 0.0)
-        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files, late=late)
+        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files)
         await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
         frames = await _checked(files, expected, video.file.name)
         progress.done = progress.total  # the encoder's last word may stop short of the end

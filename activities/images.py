@@ -19,6 +19,8 @@ from activities.workspace import fresh, workspace
 from publishers.wire import Wire, supported
 
 FOLDER = "images"
+BACKWARDS = (1.0, 10.0, 100.0)
+"""Seconds before a moment without a picture at which the last one is looked for."""
 FORBIDDEN = '/\\\\:*?"<>|'
 
 
@@ -96,11 +98,13 @@ async def extract_images(request: ImagesRequest) -> Images:
 
 
 async def _extract(request: ImagesRequest, percent: float, output: Path) -> None:
-    video = request.video
+    """Where pictures end before the duration that the container tells, the last one is taken."""
+    video, quality = request.video, request.section.quality
     source, at = workspace(request.job_id) / video.file.path, video.duration * percent / 100
-    # Pictures may end before the duration that the container tells: the last one is taken then.
-    for command in (image_command, last_image_command):
-        await run_ffmpeg(command(source, video, at, request.section.quality, output), repr(video.file.name))
+    commands = [image_command(source, video, at, quality, output)]
+    commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
+    for command in commands:
+        await run_ffmpeg(command, repr(video.file.name))
         if output.exists() and output.stat().st_size:
             return
     raise EncodingError(f"{video.file.name!r} has no picture at {percent:g} percent")

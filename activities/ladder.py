@@ -65,7 +65,8 @@ def audio_rungs(track: AudioTrack, asked: list[AudioRepresentation] | None) -> l
     if chosen:
         return chosen
     plainest = min(offered, key=lambda rung: CHANNELS[rung.sound])
-    sound = max((name for name in CHANNELS if CHANNELS[name] <= track.channels), key=CHANNELS.__getitem__)
+    most = min(track.channels, CHANNELS[plainest.sound])
+    sound = max((name for name in CHANNELS if CHANNELS[name] <= most), key=CHANNELS.__getitem__)
     return [plainest.model_copy(update={"sound": sound})]
 
 

@@ -25,19 +25,13 @@ def _input(path: Path, **options: Any) -> Any:
     return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
 
 
-def video_command(
-    source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path], *, late: float = 0.0
-) -> list[str]:
-    """One decode, every rendition of one chunk.
-
-    Args:
-        outputs: rendition name → file.
-        late: seconds by which pictures start behind the start of the chunk.
-    """
+def video_command(source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path]) -> list[str]:
+    """One decode, every rendition of one chunk. `outputs`: rendition name → file."""
     window = {"ss": chunk.start, "t": chunk.duration}
     picture = _input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
     picture = picture.filter("setpts", "PTS-STARTPTS")
     # Copies of the first picture fill a late start: players wait at a gap, and without them sound would be late.
+    late = max(0.0, track.start - chunk.start)
     if missing := round(Fraction(track.frame_rate) * Fraction(late)):
         picture = picture.filter("tpad", start=missing, start_mode="clone")
     copies = picture.filter_multi_output("split", len(plan.video))
@@ -119,9 +113,9 @@ def image_command(source: Path, track: VideoTrack, at: float, quality: int, outp
     return _image(_input(source, ss=at), track, quality, output, {"frames:v": 1})
 
 
-def last_image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
-    """The last frame of a track that has none behind `at`: of all from the key frame before it, the last one stays."""
-    return _image(_input(source, ss=at, noaccurate_seek=None), track, quality, output, {})
+def last_image_command(source: Path, track: VideoTrack, since: float, quality: int, output: Path) -> list[str]:
+    """The last frame of a track: of all behind `since` seconds, each takes the place of the one before."""
+    return _image(_input(source, ss=since), track, quality, output, {})
 
 
 def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:

@@ -38,6 +38,8 @@ class VideoStream:
     frames: int | None
     bitrate: int
     """kbit/s"""
+    start: float = 0.0
+    """Seconds from the start of the container to the first picture."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,6 @@ class Probe:
     duration: float
     """seconds"""
     tracks: list[VideoStream | AudioStream | SubtitleStream] = field(default_factory=list)
-    late: dict[int, float] = field(default_factory=dict)
-    """Index of a track → seconds from the start of the container to its first frame."""
 
 
 async def probe(path: Path) -> Probe:
@@ -107,8 +107,6 @@ def parse(document: dict[str, Any]) -> Probe:
     container = document.get("format", {})
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
     for stream in document.get("streams", []):
-        late = float(stream.get("start_time", 0)) - float(container.get("start_time", 0))
-        result.late[stream["index"]] = max(0.0, late)
         kind = stream.get("codec_type")
         attached = stream.get("disposition", {}).get("attached_pic")
         if kind == "video" and not attached and stream.get("width") and stream.get("height"):
@@ -135,6 +133,7 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         duration=_duration(stream, container),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
+        start=max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0))),
     )
 
 

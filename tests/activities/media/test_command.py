@@ -1,0 +1,135 @@
+"""The argument lists, word for word: whoever changes one sees here what ffmpeg is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from activities.map import AudioTrack, SourceFile, VideoTrack
+from activities.media.command import GLOBAL, audio_command, image_command, join_command, text_command, video_command
+from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+
+FILE = SourceFile("client's name.mp4", "source/0001.mp4", 1)
+VIDEO = VideoTrack(FILE, 2, "h264", 1280, 720, "24000/1001", 10.0, 240, 3000)
+RUNGS = [VideoRendition("small", 416, 234, 320), VideoRendition("large", 1280, 720, 2450)]
+LIMITS = ["-format_whitelist", "-protocol_whitelist"]
+MP4 = ["-f", "mp4"]
+
+
+def words(command: list[str]) -> list[str]:
+    """Without what all commands share."""
+    assert command[1 : len(GLOBAL) + 1] == list(GLOBAL)
+    return command[len(GLOBAL) + 1 :]
+
+
+def option(command: list[str], name: str) -> list[str]:
+    return [command[place + 1] for place, word in enumerate(command) if word == name]
+
+
+def graph(command: list[str]) -> list[str]:
+    return option(command, "-filter_complex")[0].split(";")
+
+
+def video(chunk: Chunk, start: float = 0.0) -> list[str]:
+    outputs = {"small": Path("/w/s.mp4"), "large": Path("/w/l.mp4")}
+    return video_command(Path("/w/0001.mp4"), replace(VIDEO, start=start), Plan(video=RUNGS), chunk, outputs)
+
+
+def test_one_decode_feeds_every_rendition() -> None:
+    command = words(video(Chunk(0)))
+    assert option(command, "-i") == ["file:/w/0001.mp4"]
+    assert graph(command) == [
+        "[0:2]setpts=PTS-STARTPTS[s0]",
+        "[s0]split=2[s1][s2]",
+        "[s1]scale=416:234:flags=bicubic[s3]",
+        "[s3]setsar=1[s4]",
+        "[s4]format=yuv420p[s5]",
+        "[s2]scale=1280:720:flags=bicubic[s6]",
+        "[s6]setsar=1[s7]",
+        "[s7]format=yuv420p[s8]",
+    ]
+
+
+def test_the_arguments_of_a_rendition() -> None:
+    command = words(video(Chunk(0)))
+    start, end = command.index("[s5]") - 1, command.index("file:/w/s.mp4")
+    assert command[start : end + 1] == [
+        *("-map", "[s5]"),
+        *MP4,
+        *("-b:v", "320k"),
+        *("-bufsize", "640k"),
+        *("-c:v", "libx264"),
+        *("-enc_time_base", "filter"),
+        *("-flags", "+cgop"),
+        *("-force_key_frames", "expr:gte(t,n_forced*2)"),
+        *("-fps_mode", "vfr"),
+        *("-g", "48"),
+        *("-map_chapters", "-1"),
+        *("-map_metadata", "-1"),
+        *("-maxrate", "480k"),
+        *("-preset", "medium"),
+        *("-profile:v", "high"),
+        *("-sc_threshold", "0"),
+        "file:/w/s.mp4",
+    ]
+
+
+def test_a_chunk_is_cut_at_the_input() -> None:
+    command = words(video(Chunk(3, 36.0, 12.0)))
+    assert command.index("-ss") < command.index("-i")
+    assert (option(command, "-ss"), option(command, "-t")) == (["36.0"], ["12.0"])
+
+
+def test_a_late_picture_is_preceded_by_copies_of_itself() -> None:
+    assert graph(words(video(Chunk(0), start=0.5)))[1] == "[s0]tpad=start=12:start_mode=clone[s1]"
+
+
+def test_a_later_chunk_needs_none() -> None:
+    assert not any("tpad" in step for step in graph(words(video(Chunk(3, 36.0, 12.0), start=0.5))))
+
+
+def test_every_input_may_open_local_media_alone() -> None:
+    for command in (
+        video(Chunk(0)),
+        text_command(Path("/w/a.srt"), Path("/w/a.vtt")),
+        image_command(Path("/w/a.mp4"), VIDEO, 1.0, 80, Path("/w/a.jpg")),
+    ):
+        assert option(command, "-protocol_whitelist") == ["file"]
+        (formats,) = option(command, "-format_whitelist")
+        assert not {"hls", "concat", "dash", "sdp", "rtsp", "lavfi", "image2"} & set(formats.split(","))
+
+
+def test_sound_of_two_files_is_one_command() -> None:
+    other = SourceFile("other.wav", "source/0002.wav", 1)
+    tracks = [AudioTrack(FILE, 1, "en", "aac", 6, 10.0), AudioTrack(other, 0, "de", "pcm_s16le", 1, 10.0)]
+    made = [
+        AudioRendition("a", 0, "en", 128, "Stereo"),
+        AudioRendition("b", 0, "en", 384, "5.1"),
+        AudioRendition("c", 1, "de", 64, "Mono"),
+    ]
+    sources = {FILE.path: Path("/w/1.mp4"), other.path: Path("/w/2.wav")}
+    command = words(audio_command(sources, tracks, Plan(audio=made), {n: Path(f"/w/{n}.mp4") for n in "abc"}))
+    assert option(command, "-i") == ["file:/w/1.mp4", "file:/w/2.wav"]
+    assert graph(command) == [
+        "[0:1]aresample=async=1:first_pts=0[s0]",
+        "[s0]aformat=sample_rates=44100|48000[s1]",
+        "[s1]asplit=2[s2][s3]",
+        "[s2]aformat=channel_layouts=stereo[s4]",
+        "[s3]aformat=channel_layouts=5.1[s5]",
+        "[1:0]aresample=async=1:first_pts=0[s6]",
+        "[s6]aformat=sample_rates=44100|48000[s7]",
+        "[s7]asplit=1[s8]",
+        "[s8]aformat=channel_layouts=mono[s9]",
+    ]
+    assert option(command, "-b:a") == ["128k", "384k", "64k"]
+    assert option(command, "-c:a") == ["aac"] * 3
+
+
+def test_joining_copies() -> None:
+    command = words(join_command(Path("/w/list.txt"), Path("/w/out.mp4")))
+    assert option(command, "-f") == ["concat", "mp4"]
+    assert option(command, "-c") == ["copy"]
+    assert "-safe" not in command
+
+
+def test_quality_of_images_runs_from_worst_to_best() -> None:
+    qualities = [image_command(Path("/w/a.mp4"), VIDEO, 1.0, q, Path("/w/a.jpg")) for q in (1, 50, 80, 100)]
+    assert [option(command, "-q:v") for command in qualities] == [["31"], ["17"], ["8"], ["2"]]

@@ -1,0 +1,96 @@
+"""What the ends of ffmpeg mean."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from activities.errors import EncodingError
+from activities.media.command import text_command, video_command
+from activities.media.ffmpeg import run_ffmpeg
+from activities.plan import Chunk, Plan, VideoRendition
+from tests.activities.media.children import children, started
+from tests.activities.media.opened import watched
+from tests.activities.tracks import video_track
+from tests.clips import Clips, garbage
+
+RENDITION = VideoRendition("rendition", 640, 360, 500)
+PLAN = Plan(video=[RENDITION], preset="veryslow")
+
+
+@pytest.fixture
+async def command(clip: Clips, tmp_path: Path) -> list[str]:
+    """Takes a while."""
+    source = clip(seconds=10, size="640x360")
+    return video_command(source, await video_track(source), PLAN, Chunk(0), {"rendition": tmp_path / "out.mp4"})
+
+
+async def fails(command: list[str]) -> EncodingError:
+    with pytest.raises(EncodingError) as caught:
+        await run_ffmpeg(command, "'movie.mp4'")
+    assert "/" not in str(caught.value)
+    return caught.value
+
+
+async def test_progress_is_in_seconds_and_never_falls(clip: Clips, tmp_path: Path) -> None:
+    source, seconds = clip(seconds=4), list[float]()
+    plan = Plan(video=[VideoRendition("a", 160, 90, 100)])
+    arguments = video_command(source, await video_track(source), plan, Chunk(0), {"a": tmp_path / "a.mp4"})
+    await run_ffmpeg(arguments, "'movie.mp4'", seconds.append)
+    assert seconds == sorted(seconds)
+    assert 3 < seconds[-1] <= 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+async def test_a_signal_from_outside_is_worth_another_attempt(number: signal.Signals, command: list[str]) -> None:
+    before = children()
+    task = asyncio.create_task(fails(command))
+    pid = await started(before, b"libx264")
+    await asyncio.sleep(0.5)  # past its start, where it has handlers of its own
+    os.kill(pid, number)
+    assert (await task).retryable
+
+
+async def test_a_full_disk_is_named_and_worth_another_attempt(full_disk: Path, clip: Clips) -> None:
+    source = clip(seconds=4)
+    plan = Plan(video=[VideoRendition("a", 320, 180, 2000)], preset="ultrafast")
+    arguments = video_command(source, await video_track(source), plan, Chunk(0), {"a": full_disk / "a.mp4"})
+    error = await fails(arguments)
+    assert error.retryable
+    assert "space" in str(error)
+
+
+async def test_a_work_folder_that_is_not_shared_is_named(tmp_path: Path) -> None:
+    error = await fails(text_command(tmp_path / "gone.srt", tmp_path / "out.vtt"))
+    assert error.retryable
+    assert "ENCODING_WORK_ROOT" in str(error)
+
+
+async def test_noise_is_the_content_s_fault(clip: Clips, tmp_path: Path) -> None:
+    source = garbage(clip(seconds=6))
+    arguments = video_command(source, await video_track(source), PLAN, Chunk(0), {"rendition": tmp_path / "a.mp4"})
+    error = await fails(arguments)
+    assert not error.retryable
+    assert "'movie.mp4'" in str(error)
+
+
+async def test_a_script_in_disguise_opens_nothing_else(clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "movie.mp4"
+    source.write_text(f"ffconcat version 1.0\nfile '{clip()}'\n")
+    arguments = video_command(source, await video_track(clip()), PLAN, Chunk(0), {"rendition": tmp_path / "a.mp4"})
+    with watched(clip()) as opened:
+        assert not (await fails(arguments)).retryable
+        assert not opened
+
+
+async def test_one_that_stands_still_is_worth_another_attempt(
+    monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("ENCODING_STALL_SECONDS", "1")
+    before = children()
+    task = asyncio.create_task(fails(command))
+    os.kill(await started(before, b"libx264"), signal.SIGSTOP)
+    assert (await task).retryable
+    assert children() == before

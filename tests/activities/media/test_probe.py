@@ -1,0 +1,162 @@
+"""What the probe says of real files, and of documents that real files rarely give."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.media import probe as module
+from activities.media.probe import AudioStream, ProbeError, SubtitleStream, VideoStream, parse, probe
+from tests.activities.media.opened import watched
+from tests.clips import Clips, _run, srt_file
+
+VIDEO = {"index": 0, "codec_type": "video", "codec_name": "h264", "width": 720, "height": 576, "avg_frame_rate": "25/1"}
+
+
+def video(**fields: Any) -> VideoStream:
+    track = parse({"format": {"duration": "10", "bit_rate": "800000"}, "streams": [VIDEO | fields]}).tracks[0]
+    assert isinstance(track, VideoStream)
+    return track
+
+
+async def test_the_tracks_of_a_clip(clip: Clips) -> None:
+    found = await probe(clip(audio="5.1", fps="24000/1001", language="deu"))
+    picture, sound = found.tracks
+    assert isinstance(picture, VideoStream)
+    assert (picture.index, picture.codec, picture.width, picture.height) == (0, "h264", 320, 180)
+    assert (picture.frame_rate, picture.frames) == ("24000/1001", 48)
+    assert picture.duration == pytest.approx(2.002)
+    assert picture.bitrate > 0
+    assert isinstance(sound, AudioStream)
+    assert (sound.index, sound.codec, sound.channels, sound.language) == (1, "aac", 6, "deu")
+    assert picture.start == 0
+
+
+async def test_a_turned_picture_has_the_size_as_shown(clip: Clips, tmp_path: Path) -> None:
+    turned = tmp_path / "turned.mp4"
+    _run("-display_rotation", "90", "-i", str(clip()), "-c", "copy", str(turned))
+    picture = (await probe(turned)).tracks[0]
+    assert isinstance(picture, VideoStream)
+    assert (picture.width, picture.height) == (180, 320)
+
+
+async def test_a_cover_picture_is_no_video(clip: Clips, tmp_path: Path) -> None:
+    cover, song = tmp_path / "cover.jpg", tmp_path / "song.m4a"
+    _run("-i", str(clip()), "-frames:v", "1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", str(cover))
+    both = ["-i", str(clip()), "-i", str(cover), "-map", "0:a", "-map", "1:v", "-c:a", "copy", "-c:v", "copy"]
+    _run(*both, "-disposition:v:0", "attached_pic", "-f", "mp4", str(song))
+    assert [type(track) for track in (await probe(song)).tracks] == [AudioStream]
+
+
+async def test_text_inside_a_container_is_a_track(clip: Clips, tmp_path: Path) -> None:
+    movie = tmp_path / "movie.mkv"
+    text = srt_file(tmp_path / "text.srt")
+    inputs = ["-i", str(clip()), "-i", str(text), "-map", "0:v", "-map", "1:s"]
+    _run(*inputs, "-c:s", "srt", "-metadata:s:s:0", "language=fre", str(movie))
+    assert SubtitleStream(1, "subrip", "fre") in (await probe(movie)).tracks
+
+
+async def test_matroska_tells_the_duration_of_each_track(clip: Clips, tmp_path: Path) -> None:
+    movie = tmp_path / "movie.mkv"
+    _run(
+        "-i", str(clip(audio=None)), "-i", str(clip(seconds=4)), "-map", "0:v", "-map", "1:a", "-c", "copy", str(movie)
+    )
+    picture, sound = (await probe(movie)).tracks
+    assert isinstance(picture, VideoStream)
+    assert isinstance(sound, AudioStream)
+    assert [picture.duration, sound.duration] == pytest.approx([2, 4], abs=0.1)
+    assert sound.exact
+
+
+async def test_a_late_picture_is_noticed(clip: Clips, tmp_path: Path) -> None:
+    movie = tmp_path / "movie.mkv"
+    inputs = ["-itsoffset", "0.7", "-i", str(clip(audio=None)), "-i", str(clip())]
+    _run(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", str(movie))
+    picture = (await probe(movie)).tracks[0]
+    assert isinstance(picture, VideoStream)
+    assert picture.start == pytest.approx(0.7, abs=0.05)
+
+
+async def test_the_duration_of_bare_aac_is_an_estimate(clip: Clips, tmp_path: Path) -> None:
+    sound = tmp_path / "sound.aac"
+    _run("-i", str(clip()), "-vn", "-c", "copy", str(sound))
+    track = (await probe(sound)).tracks[0]
+    assert isinstance(track, AudioStream)
+    assert not track.exact
+
+
+@pytest.mark.parametrize("name", ["-y.mp4", "a 'b' \"c\".mp4", "new\nline.mp4", "ü 世界.mp4", "%d.mp4", "file:x.mp4"])
+async def test_any_name_is_taken_literally(name: str, clip: Clips, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(clip().read_bytes())
+    assert len((await probe(path)).tracks) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"no media at all\n", bytes(5000)], ids=["empty", "text", "zeros"])
+async def test_what_is_no_media_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "movie.mp4"
+    path.write_bytes(content)
+    with pytest.raises(ProbeError):
+        await probe(path)
+
+
+DISGUISES = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{target}\n#EXT-X-ENDLIST\n",
+    "ffconcat": "ffconcat version 1.0\nfile '{target}'\n",
+}
+
+
+@pytest.mark.parametrize("kind", DISGUISES)
+@pytest.mark.parametrize("name", ["movie.mp4", "movie.m3u8"])
+async def test_a_script_in_disguise_opens_nothing_else(kind: str, name: str, clip: Clips, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(DISGUISES[kind].format(target=clip()))
+    with watched(clip()) as opened:
+        with pytest.raises(ProbeError):
+            await probe(path)
+        assert not opened
+        clip().read_bytes()
+        assert opened
+
+
+async def test_reading_is_limited_in_time(clip: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TIMEOUT", 0.001)
+    with pytest.raises(ProbeError, match="could not be read"):
+        await probe(clip())
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ({"sample_aspect_ratio": "64:45"}, (1024, 576)),
+        ({"sample_aspect_ratio": "0:1"}, (720, 576)),
+        ({"sample_aspect_ratio": "N/A"}, (720, 576)),
+        ({"sample_aspect_ratio": "1:5000"}, (1, 576)),
+        ({"side_data_list": [{}, {"rotation": -90}]}, (576, 720)),
+        ({"side_data_list": [{"rotation": 180}]}, (720, 576)),
+        ({"sample_aspect_ratio": "64:45", "side_data_list": [{"rotation": 270}]}, (576, 1024)),
+    ],
+)
+def test_size_as_shown(fields: dict[str, Any], size: tuple[int, int]) -> None:
+    track = video(**fields)
+    assert (track.width, track.height) == size
+
+
+def test_what_a_track_does_not_say_its_container_does() -> None:
+    assert (video().duration, video().bitrate, video().frames) == (10, 800, None)
+    own = video(duration="9.5", bit_rate="700000", nb_frames="237")
+    assert (own.duration, own.bitrate, own.frames) == (9.5, 700, 237)
+
+
+@pytest.mark.parametrize(("average", "real", "rate"), [("0/0", "50/1", "50/1"), ("0/0", "0/0", "25/1")])
+def test_a_missing_frame_rate_has_a_stand_in(average: str, real: str, rate: str) -> None:
+    assert video(avg_frame_rate=average, r_frame_rate=real).frame_rate == rate
+
+
+def test_tracks_without_a_size_or_a_channel_are_left_out() -> None:
+    streams = [
+        VIDEO | {"width": 0},
+        {"index": 1, "codec_type": "audio", "channels": 0},
+        {"index": 2, "codec_type": "data"},
+    ]
+    assert parse({"streams": streams}).tracks == []

@@ -1,0 +1,205 @@
+"""Packaged renditions: their layout, their manifests, and that both play from the first frame to the last."""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
+from activities.errors import EncodingError
+from activities.map import Mapped, TextTrack
+from activities.package import Packaged, PackageRequest, package
+from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.prepare import PrepareRequest, prepare_text
+from activities.workspace import workspace
+from tests.activities.media.children import children
+from tests.activities.reading import decoded, frames, streams
+from tests.activities.running import JOB_ID, Running
+from tests.activities.tracks import audio_tracks, in_workspace, video_track
+from tests.clips import Clips, _run, srt_file
+from tests.integration.players import decoded_tracks
+
+DASH = {"d": "urn:mpeg:dash:schema:mpd:2011"}
+VIDEO = [VideoRendition("video-H264-90-100k", 160, 90, 100), VideoRendition("video-H264-180-300k", 320, 180, 300)]
+AUDIO = [
+    AudioRendition("audio-en", 0, "en", 128, "Stereo"),
+    AudioRendition("audio-de", 1, "de", 64, "Mono"),
+    AudioRendition("audio-en-2", 2, "en", 64, "Mono", descriptive=True),
+]
+
+
+@pytest.fixture
+async def request_(root: Path, clip: Clips, tmp_path: Path) -> PackageRequest:
+    """Ten seconds: three segments in two renditions, three sounds, a subtitle and a caption."""
+    assert root.is_dir()
+    source = tmp_path / "movie.mkv"
+    sound = clip(seconds=10, audio="mono", size="64x64")
+    inputs = ["-i", str(clip(seconds=10)), "-i", str(sound), "-map", "0", "-map", "1:a", "-map", "1:a"]
+    _run(*inputs, "-c", "copy", str(source))
+    file, text = in_workspace(source), in_workspace(srt_file(tmp_path / "text.srt"), 2)
+    tracks = await audio_tracks(source, file)
+    plan = Plan(VIDEO, AUDIO, [Chunk(0)], preset="veryfast", duration=10)
+    chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, await video_track(source, file), plan, Chunk(0)))
+    heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, plan))
+    texts = [TextTrack(text, "en", "SRT"), TextTrack(text, "de", "SRT", caption=True)]
+    prepared = await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], texts)))
+    return PackageRequest(JOB_ID, plan, ["Dash", "Hls"], chunk.paths, heard.paths, prepared.text)
+
+
+async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
+    return await Running()(package, replace(request, **fields))
+
+
+def output(name: str = "") -> Path:
+    return workspace(JOB_ID) / "output" / name
+
+
+def assert_plays(address: str, request: PackageRequest, *, video: int, audio: int) -> None:
+    tracks = decoded_tracks(address)
+    assert [track.kind for track in tracks].count("video") == video
+    assert [track.kind for track in tracks].count("audio") == audio
+    for height in (90, 180)[:video]:
+        encoded = workspace(JOB_ID) / next(path for name, path in request.video.items() if f"-{height}-" in name)
+        assert [t.frames for t in tracks if t.height == height] == [len(frames(encoded).times)]
+    assert all(abs(track.seconds - 10) < 0.1 for track in tracks if track.kind in ("video", "audio"))
+
+
+async def test_two_formats_have_a_folder_each(request_: PackageRequest, serve_folder: Callable[[Path], str]) -> None:
+    dash, hls = (await packaged(request_)).formats
+    assert (dash.type, dash.links, dash.manifests) == ("Dash", {"dash": "dash/manifest.mpd"}, ["dash/manifest.mpd"])
+    assert (hls.type, hls.links, hls.manifests[-1]) == ("Hls", {"hls": "hls/manifest.m3u8"}, "hls/manifest.m3u8")
+    assert set(hls.manifests[:-1]) == {
+        f"hls/{name}.m3u8" for name in [*request_.video, *request_.audio, "text-en", "text-de"]
+    }
+    listed = [*dash.media, *dash.manifests, *hls.media, *hls.manifests]
+    assert sorted(listed) == sorted(str(p.relative_to(output())) for p in output().rglob("*") if p.is_file())
+    for name in request_.video:
+        segments = {path.name for path in output(f"dash/{name}").iterdir()}
+        assert segments == {"init.mp4", "1.m4s", "2.m4s", "3.m4s"}
+    address = serve_folder(output())
+    assert_plays(f"{address}/dash/manifest.mpd", request_, video=2, audio=3)
+    assert_plays(f"{address}/hls/manifest.m3u8", request_, video=2, audio=3)
+
+
+async def test_cmaf_is_one_set_of_media_with_both_manifests(
+    request_: PackageRequest, serve_folder: Callable[[Path], str]
+) -> None:
+    (cmaf,) = (await packaged(request_, formats=["Cmaf"])).formats
+    assert cmaf.links == {"dash": "manifest.mpd", "hls": "manifest.m3u8"}
+    assert set(cmaf.manifests[-2:]) == {"manifest.mpd", "manifest.m3u8"}
+    assert len([name for name in cmaf.media if name.startswith(f"{VIDEO[0].name}/")]) == 4
+    address = serve_folder(output())
+    assert_plays(f"{address}/manifest.mpd", request_, video=2, audio=3)
+    assert_plays(f"{address}/manifest.m3u8", request_, video=2, audio=3)
+
+
+async def test_every_segment_starts_with_a_key_frame_at_the_same_time(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Dash"])
+    for name in request_.video:
+        starts = []
+        for number in (1, 2, 3):
+            alone = output(f"{name}-{number}.mp4")
+            alone.write_bytes((output(name) / "init.mp4").read_bytes() + (output(name) / f"{number}.m4s").read_bytes())
+            found = frames(alone)
+            assert found.keys[0] == found.times[0]
+            starts.append(found.times[0])
+            decoded(alone, "-xerror", "-f", "null")
+        assert starts == [0, 4, 8]
+
+
+async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Dash"])
+    document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
+    assert document.get("type") == "static"
+    sets = [
+        (s.get("contentType"), s.get("lang"), [r.get("value") for r in s.findall("d:Role", DASH)])
+        for s in document.findall(".//d:AdaptationSet", DASH)
+    ]
+    assert sorted(sets, key=str) == sorted(
+        [
+            ("video", None, []),
+            ("audio", "en", ["main"]),
+            ("audio", "en", ["description"]),
+            ("audio", "de", []),
+            ("text", "en", ["subtitle"]),
+            ("text", "de", ["caption"]),
+        ],
+        key=str,
+    )
+    text = [r for r in document.findall(".//d:Representation", DASH) if r.get("codecs") == "wvtt"]
+    assert [r.get("mimeType") for r in text] == ["application/mp4"] * 2
+
+
+async def test_hls_tells_languages_and_the_first_sound_is_default(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Hls"])
+    media = [
+        dict(re.findall(r'([A-Z-]+)="?([^",]+)', line))
+        for line in output("manifest.m3u8").read_text().splitlines()
+        if line.startswith("#EXT-X-MEDIA")
+    ]
+    sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in media if m["TYPE"] == "AUDIO"]
+    assert sorted(sound) == [("de", "de", "NO"), ("en", "en", "YES"), ("en-2", "en", "NO")]
+    assert {m["LANGUAGE"] for m in media if m["TYPE"] == "SUBTITLES"} == {"en", "de"}
+    playlist = output("text-en.m3u8").read_text()
+    assert "#EXT-X-ENDLIST" in playlist
+    assert output("text-en/1.vtt").read_text().startswith("WEBVTT")
+
+
+async def test_bitrates_are_measured(request_: PackageRequest) -> None:
+    measured = {each.name: each for each in (await packaged(request_)).renditions}
+    assert set(measured) == {*request_.video, *request_.audio}
+    for name, rendition in measured.items():
+        size = sum(path.stat().st_size for path in output(f"dash/{name}").glob("*.m4s"))
+        assert rendition.bitrate == round(size * 8 / 10_000)
+        assert rendition.codec == ("H264" if name.startswith("video") else "AAC")
+
+
+async def test_picture_alone_and_sound_alone(request_: PackageRequest, serve_folder: Callable[[Path], str]) -> None:
+    address = serve_folder(output())
+    silent = replace(request_, plan=replace(request_.plan, audio=[]), audio={}, text=[])
+    for formats in (["Cmaf"], ["Dash"]):
+        await packaged(silent, formats=formats)
+        assert_plays(f"{address}/manifest.mpd", silent, video=2, audio=0)
+    blind = replace(request_, plan=replace(request_.plan, video=[]), video={}, text=[])
+    await packaged(blind, formats=["Cmaf"])
+    assert_plays(f"{address}/manifest.mpd", blind, video=0, audio=3)
+    assert "DEFAULT=YES" in output("manifest.m3u8").read_text()
+
+
+async def test_another_attempt_starts_afresh(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Dash"])
+    (output() / "left over.m4s").touch()
+    (made,) = (await packaged(request_, formats=["Dash"])).formats
+    assert not any("left over" in name for name in made.media)
+
+
+async def test_cancelled_it_leaves_no_process(request_: PackageRequest) -> None:
+    before = children()
+    await Running().cancelled(package, request_, lambda: bool(children() - before))
+    assert children() == before
+
+
+async def test_a_lost_file_is_worth_another_attempt_and_names_no_path(request_: PackageRequest) -> None:
+    shutil.rmtree(workspace(JOB_ID) / "encoded")
+    (workspace(JOB_ID) / "encoded").mkdir()
+    lost = dict.fromkeys(request_.video, "text/0001.vtt")
+    with pytest.raises(EncodingError) as caught:
+        await packaged(request_, video=lost, audio=dict.fromkeys(request_.audio, "text/0001.vtt"))
+    assert caught.value.retryable
+    assert str(workspace(JOB_ID)) not in str(caught.value)
+
+
+async def test_the_encoded_sound_is_untouched(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Dash"])
+    whole = output("whole.mp4")
+    parts = ["init.mp4", "1.m4s", "2.m4s", "3.m4s"]
+    whole.write_bytes(b"".join((output("audio-en") / part).read_bytes() for part in parts))
+    (stream,) = streams(whole)
+    assert (stream["codec_name"], stream["channels"]) == ("aac", 2)
+    sound = ["-map", "0:a", "-f", "s16le"]
+    assert decoded(whole, *sound) == decoded(workspace(JOB_ID) / request_.audio["audio-en"], *sound)

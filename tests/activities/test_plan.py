@@ -1,0 +1,177 @@
+"""The ladder and what becomes of it: arithmetic, and its laws for any source."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.ladder import even
+from activities.map import AudioTrack, Mapped, SourceFile, VideoTrack
+from activities.plan import Plan, PlanRequest, audio_renditions, plan, unique_names, video_renditions
+from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from tests.activities.running import JOB_ID, Running
+
+FILE = SourceFile("movie.mp4", "source/0001.mp4", 1)
+
+
+def source(width: int, height: int) -> VideoTrack:
+    return VideoTrack(FILE, 0, "h264", width, height, "25/1", 10.0, 250, 3000)
+
+
+def sound(channels: int, language: str = "en", *, descriptive: bool = False) -> AudioTrack:
+    return AudioTrack(FILE, 1, language, "aac", channels, 9.0, descriptive)
+
+
+def video(width: int, height: int, *asked: dict[str, int]) -> list[tuple[int, int, int]]:
+    rungs = [VideoRepresentation.model_validate(rung) for rung in asked]
+    return [(r.width, r.height, r.bitrate) for r in video_renditions(source(width, height), rungs or None)]
+
+
+def audio(*tracks: AudioTrack, asked: list[dict[str, Any]] | None = None) -> list[tuple[str, str, int]]:
+    rungs = [AudioRepresentation.model_validate(rung) for rung in asked] if asked else None
+    return [(r.name, r.sound, r.bitrate) for r in audio_renditions(Mapped(None, [*tracks]), rungs)]
+
+
+def test_the_documented_ladder() -> None:
+    assert video(1920, 1080) == [
+        (416, 234, 320),
+        (640, 360, 860),
+        (768, 432, 1130),
+        (960, 540, 1590),
+        (1280, 720, 2450),
+        (1920, 1080, 4500),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "heights"),
+    [
+        ((3840, 2160), [234, 360, 432, 540, 720, 1080]),
+        ((1280, 720), [234, 360, 432, 540, 720]),
+        ((1278, 718), [234, 360, 432, 540]),
+        ((320, 180), [180]),
+        ((321, 181), [180]),
+        ((1080, 1920), [416, 640, 768, 960, 1280, 1920]),
+    ],
+)
+def test_rungs_above_the_source_are_left_out(size: tuple[int, int], heights: list[int]) -> None:
+    assert [height for _, height, _ in video(*size)] == heights
+
+
+def test_a_missing_side_follows_the_source() -> None:
+    assert video(1920, 800, {"Height": 400, "BitrateInKbps": 900}) == [(960, 400, 900)]
+    assert video(1920, 800, {"Width": 640, "BitrateInKbps": 900}) == [(640, 266, 900)]
+    assert video(1920, 800, {"BitrateInKbps": 900}) == [(1920, 800, 900)]
+
+
+def test_asked_rungs_larger_than_the_source_are_left_out() -> None:
+    rungs = [{"Height": 1080, "BitrateInKbps": 5000}, {"Height": 360, "BitrateInKbps": 800}]
+    assert video(1280, 720, *rungs) == [(640, 360, 800)]
+
+
+def test_at_least_one_rung_remains() -> None:
+    rungs = [{"Height": 1080, "BitrateInKbps": 5000}, {"Height": 720, "BitrateInKbps": 2000}]
+    assert video(640, 360, *rungs) == [(640, 360, 2000)]
+
+
+def test_equal_rungs_are_made_once_and_names_differ() -> None:
+    rung = {"Height": 360, "BitrateInKbps": 800}
+    other = {"Width": 480, "Height": 360, "BitrateInKbps": 800}
+    asked = [VideoRepresentation.model_validate(each) for each in (rung, rung, other)]
+    names = [rendition.name for rendition in video_renditions(source(1280, 720), asked)]
+    assert names == ["video-H264-360-800k", "video-H264-360-800k-2"]
+
+
+sides = st.integers(2, 8192)
+asked_rungs = st.lists(
+    st.fixed_dictionaries(
+        {"BitrateInKbps": st.integers(10, 20_000)},
+        optional={"Width": st.integers(16, 8192), "Height": st.integers(16, 8192)},
+    ),
+    max_size=5,
+)
+
+
+@given(sides, sides, asked_rungs)
+def test_laws_of_every_ladder(width: int, height: int, asked: list[dict[str, int]]) -> None:
+    made = video(width, height, *asked)
+    assert made
+    assert len(set(made)) == len(made)
+    for rung_width, rung_height, _ in made:
+        assert rung_width % 2 == rung_height % 2 == 0
+        assert 2 <= rung_width <= width
+        assert 2 <= rung_height <= height
+
+
+@given(st.fractions(0, 10_000))
+def test_even_is_the_nearest(length: Any) -> None:
+    assert even(length) % 2 == 0
+    assert abs(even(length) - length) <= 1 or even(length) == 2
+
+
+@pytest.mark.parametrize(
+    ("channels", "made"),
+    [
+        (1, [("audio-en", "Mono", 64)]),
+        (2, [("audio-en", "Stereo", 128)]),
+        (3, [("audio-en", "Stereo", 128)]),
+        (6, [("audio-en", "Stereo", 128)]),
+        (8, [("audio-en", "Stereo", 128)]),
+    ],
+)
+def test_the_documented_sound(channels: int, made: list[tuple[str, str, int]]) -> None:
+    assert audio(sound(channels)) == made
+
+
+@pytest.mark.parametrize(
+    ("channels", "rule", "made"),
+    [
+        (6, "Always", ["Stereo", "5.1"]),
+        (2, "Always", ["Stereo"]),
+        (1, "Always", ["Mono"]),
+        (6, "OnMatchingSound", ["5.1"]),
+        (2, "OnMatchingSound", ["Stereo"]),
+        (8, "OnMatchingSound", ["Stereo"]),
+    ],
+)
+def test_rules_of_creation(channels: int, rule: str, made: list[str]) -> None:
+    asked = [{"BitrateInKbps": 128, "Sound": name, "CreationRule": rule} for name in ("Stereo", "5.1")]
+    assert [name for _, name, _ in audio(sound(channels), asked=asked)] == made
+
+
+def test_every_track_is_heard_and_names_differ() -> None:
+    tracks = [sound(2), sound(2, "de"), sound(2, descriptive=True), sound(1, "de")]
+    assert [name for name, _, _ in audio(*tracks)] == ["audio-en", "audio-de", "audio-en-2", "audio-de-2"]
+    made = audio_renditions(Mapped(None, tracks), None)
+    assert [(r.track, r.language, r.descriptive) for r in made] == [
+        (0, "en", False),
+        (1, "de", False),
+        (2, "en", True),
+        (3, "de", False),
+    ]
+
+
+@given(st.lists(st.sampled_from(["audio-en", "audio-de", "audio-fr"])))
+def test_names_are_unique(names: list[str]) -> None:
+    made = unique_names(names)
+    assert len(set(made)) == len(made) == len(names)
+
+
+async def planned(mapped: Mapped, **fields: Any) -> Plan:
+    return await Running()(plan, PlanRequest(JOB_ID, mapped, ContentProcessing.model_validate(fields)))
+
+
+@pytest.mark.parametrize(("goal", "preset"), [("Speed", "veryfast"), ("Balance", "medium"), ("Quality", "slow")])
+async def test_the_goal_chooses_the_preset(goal: str, preset: str) -> None:
+    assert (await planned(Mapped(source(320, 180)), OptimizeFor=goal)).preset == preset
+
+
+async def test_the_film_is_as_long_as_its_picture() -> None:
+    made = await planned(Mapped(source(320, 180), [sound(2)]))
+    assert (made.duration, len(made.chunks), made.chunks[0].start, made.chunks[0].duration) == (10.0, 1, 0.0, None)
+
+
+async def test_sound_alone_has_no_chunks() -> None:
+    made = await planned(Mapped(None, [sound(2)]))
+    assert (made.duration, made.chunks, made.video, len(made.audio)) == (9.0, [], [], 1)
