@@ -49,7 +49,7 @@ class EncodingJob:
             formats = await self._encode(mapped, prepared)
             await self._extract_images(mapped)
             output = await self._publish(formats)
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             # What was begun must not be found by a reader.
             await _uncancelled(self._clean_up(withdraw=self._published))
             raise
@@ -160,7 +160,7 @@ async def _together(*work: Coroutine[Any, Any, Any]) -> Any:
     tasks = [asyncio.create_task(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
-    except BaseException:
+    except (Exception, asyncio.CancelledError):
         for task in tasks:
             task.cancel()
         await workflow.wait(tasks)

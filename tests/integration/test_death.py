@@ -68,8 +68,10 @@ async def test_killed_while_it_publishes(mortal: Service, clip: Clips) -> None:
 
 async def test_asked_to_stop_it_drains(mortal: Service, clip: Clips) -> None:
     job = mortal.job(mortal.source(clip(seconds=20, size="1280x720")))
+    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
     handle = await mortal.submit(job)
     await mortal.wait_for(handle.id, "EncodingProgress")
+    assert mortal.tools()
     os.kill(mortal.pid, signal.SIGTERM)
     await asyncio.to_thread(mortal.stop)
     assert mortal.tools() == []
