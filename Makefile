@@ -6,10 +6,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
+SERVERS := .venv-servers
 # Twice quiet: pip warns of every index of the machine that lacks a package.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 CODE := $(wildcard activities publishers workflows worker.py tests benchmarks scripts/*.py)
-SYSTEM_PACKAGES := rabbitmq-server chromium
+SYSTEM_PACKAGES := rabbitmq-server vsftpd chromium
 PYTEST_ARGS ?=
 
 help: ## this list
@@ -26,16 +27,22 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
+$(SERVERS)/.stamp: tests/servers/requirements.lock $(STAMP)
+	@test -x $(SERVERS)/bin/python || $(PYTHON) -m venv $(SERVERS)
+	@$(SERVERS)/bin/python -m pip -qq --disable-pip-version-check --no-input install \
+		--require-hashes --requirement tests/servers/requirements.lock
+	@touch $@
+
 lint: $(STAMP) ## format, lint and types
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 
-test: $(STAMP) ## the tests, against real servers
+test: $(STAMP) $(SERVERS)/.stamp ## the tests, against real servers
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-slow: $(STAMP) ## the tests that take minutes
+test-slow: $(STAMP) $(SERVERS)/.stamp ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
@@ -45,14 +52,16 @@ demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: ke
 bench: $(STAMP) ## measure, and print the table
 	@$(BIN)/python -m benchmarks
 
+LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \
+	--python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
+
 # For Linux on x86-64. Only names, versions and hashes go into the file: it works with any index.
 lock: ## newest versions into requirements.lock
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(PIP) install uv; }
-	@$(BIN)/uv --no-config pip compile pyproject.toml --extra dev --upgrade --generate-hashes --quiet \
-		--python-version 3.11 --python-platform x86_64-manylinux_2_28 \
-		--custom-compile-command 'make lock' --output-file requirements.lock >/dev/null
-	@! grep -nE 'https?:|file:' requirements.lock
-	@echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+	@$(LOCK) pyproject.toml --extra dev --output-file requirements.lock >/dev/null
+	@$(LOCK) tests/servers/requirements.in --output-file tests/servers/requirements.lock >/dev/null
+	@! grep -nE 'https?:|file:' requirements.lock tests/servers/requirements.lock
+	@grep -c '==' requirements.lock tests/servers/requirements.lock
 
 clean: ## everything that was built, not the environment
 	@rm -rf build dist out *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -16,7 +16,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
-from publishers import open_publisher
+from publishers import publish
 from publishers.base import PublishError, Refused
 from publishers.config import MessagePublisher
 from publishers.events import AcquisitionProgress, Body, EncodingProgress, Message, Sender, message
@@ -27,8 +27,6 @@ BEAT_INTERVAL = 0.1
 """Seconds between a reporter's beats: the time after which it learns that its phase is over."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
-SEND_TIMEOUT = 5.0
-"""Seconds granted to a send that was under way when the phase ended."""
 REFUSALS = 5
 """Attempts after which a receiver that says no is given up."""
 PROGRESS_SIGNAL = "progress_reported"
@@ -54,9 +52,9 @@ async def publish_events(request: PublishRequest) -> None:
     """Hand over each event in turn; a retry goes on behind the last one that was confirmed."""
     confirmed = Progress(last_progress().done, len(request.messages))
     try:
-        async with beating(confirmed), open_publisher(request.publisher) as publisher:
+        async with beating(confirmed):
             for event in request.messages[int(confirmed.done) :]:
-                await publisher.publish(event)
+                await publish(request.publisher, event)
                 confirmed.done += 1
     except PublishError as error:
         given_up = isinstance(error, Refused) and activity.info().attempt >= REFUSALS
@@ -175,20 +173,18 @@ class Milestone:
 async def report_progress(request: ReportRequest) -> Reported:
     """Tell the percent of a phase whenever it has changed, until cancelled."""
     reporter = _Reporter(request)
-    task = asyncio.create_task(reporter.run())
-    try:
-        while not task.done():
-            activity.heartbeat(Progress(reporter.meter.percent, 100))
-            await asyncio.sleep(BEAT_INTERVAL)
-        await task
-    except asyncio.CancelledError:
-        if activity.is_worker_shutdown():
-            raise
-    finally:
-        # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
-        reporter.stop.set()
-        await asyncio.wait([task], timeout=SEND_TIMEOUT)
-        task.cancel()
+    task, cancelled = asyncio.create_task(reporter.run()), None
+    while not task.done():
+        activity.heartbeat(Progress(reporter.meter.percent, 100))
+        try:
+            await asyncio.wait([task], timeout=BEAT_INTERVAL)
+        except asyncio.CancelledError as error:
+            # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
+            cancelled = error
+            reporter.stop.set()
+    await task
+    if cancelled and activity.is_worker_shutdown():
+        raise cancelled
     return Reported(reporter.told, reporter.sent_at)
 
 
@@ -203,24 +199,22 @@ class _Reporter:
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
-        while not self.stop.is_set():
-            # Progress may be dropped: a receiver that is down is simply asked again at the next change.
-            with suppress(PublishError):
+        while not await self._pause(REPORT_INTERVAL):
+            if not await self._risen(1 if self.publisher else SIGNAL_STEP):
+                continue
+            try:
                 await (self._publish(self.publisher) if self.publisher else self._signal())
-            await self._pause(RECONNECT_INTERVAL)
+            except PublishError:
+                # Progress may be dropped: a receiver that is down is simply asked again a little later.
+                await self._pause(RECONNECT_INTERVAL)
 
     async def _publish(self, to: MessagePublisher) -> None:
-        async with open_publisher(to) as publisher:
-            while not await self._pause(REPORT_INTERVAL):
-                if await self._risen(1):
-                    self.sent_at = time.time()
-                    await publisher.publish(self.meter.watch.message(self.told, datetime.now(UTC)))
+        self.sent_at = time.time()
+        await publish(to, self.meter.watch.message(self.told, datetime.now(UTC)))
 
     async def _signal(self) -> None:
-        while not await self._pause(REPORT_INTERVAL):
-            if await self._risen(SIGNAL_STEP):
-                remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
-                await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
+        remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
+        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
 
     async def _risen(self, step: int) -> bool:
         percent = await self.meter.read(self.handle)

@@ -5,7 +5,7 @@ PublishError
 └── Refused       it answered and said no (credentials, missing queue, size): trying again seldom helps
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from publishers.events import Message
 
@@ -22,12 +22,25 @@ class Refused(PublishError):
     """The receiver answered, and does not take this message or this client."""
 
 
-class Publisher(Protocol):
-    """An open way to one receiver. Errors of third-party libraries never leave it."""
+class Connection(Protocol):
+    """An open way to one endpoint, blocking, for one thread. Errors of third-party libraries never leave it.
 
-    async def publish(self, message: Message) -> None:
+    `config` is a `MessagePublishers` block of the endpoint's type with the same `endpoint`; it says which queue.
+    """
+
+    def send(self, config: Any, message: Message) -> None:
         """Hand over one event; returns once the receiver has confirmed it.
 
         Raises:
             PublishError: it is not known to have arrived.
         """
+
+    def check(self, config: Any) -> None:
+        """See whether events could be handed over, without sending one.
+
+        Raises:
+            PublishError: they could not.
+        """
+
+    def close(self) -> None:
+        """End it, politely where that is still possible; raises nothing."""

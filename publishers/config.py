@@ -1,16 +1,16 @@
 """The `MessagePublishers` section of a job: where its events go (contract, section 3)."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Hashable
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from azure.servicebus import parse_connection_string
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from publishers.wire import Wire, supported
+from publishers.wire import Protected, Secret
 
-TYPES = {"rabbitmq": "RabbitMQ", "files": "Files"}
+TYPES = {name.lower(): name for name in ("RabbitMQ", "AzureServiceBusQueue", "AmazonSqs", "Ftps", "Files")}
 """The contract's spelling of each `Type`, which clients may write in any case."""
-
-LATER = {"azureservicebusqueue": "AzureServiceBusQueue", "amazonsqs": "AmazonSqs", "ftps": "Ftps"}
-"""Types that the contract has and this release has not."""
 
 
 def _short(text: str) -> str:
@@ -25,10 +25,10 @@ def _lower(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(_short)]
-UnprotectedYet = Annotated[Literal["Unencrypted", "Encrypted"], supported("Unencrypted")]
+UserName = Annotated[str, Field(max_length=1000)]
 
 
-class RabbitMq(Wire):
+class RabbitMq(Protected):
     """A queue of a RabbitMQ broker; it must exist."""
 
     type: Literal["RabbitMQ"]
@@ -37,9 +37,8 @@ class RabbitMq(Wire):
     port: int = Field(ge=1, le=65535)
     virtual_host: Name = "/"
     queue: Name
-    credentials_name: str = Field(max_length=1000)
-    credentials_secret: str = Field(max_length=10_000, repr=False)
-    credentials_protection: UnprotectedYet = "Unencrypted"
+    credentials_name: UserName
+    credentials_secret: Secret
 
     @property
     def address(self) -> str:
@@ -47,22 +46,164 @@ class RabbitMq(Wire):
         return f"RabbitMQ {self.host}:{self.port} queue {self.queue}"
 
     @property
+    def endpoint(self) -> Hashable:
+        """What shares a connection: the same broker, virtual host and user."""
+        credentials = self.credentials_name, self.credentials_secret
+        return self.type, self.protocol, self.host, self.port, self.virtual_host, *credentials
+
+    @property
     def published_type(self) -> str:
         """The name `JobCreated` uses."""
         return "RabbitMqMessagePublishing"
 
 
-class Files(Wire):
+class AzureServiceBusQueue(Protected):
+    """Queues of an Azure Service Bus namespace: one named after each event, or the one in `Queue`."""
+
+    type: Literal["AzureServiceBusQueue"]
+    connection: Secret
+    format: Annotated[Literal["json"], BeforeValidator(_lower)] = "json"
+    queue: Annotated[str, Field(min_length=1, max_length=260, pattern=r"^[A-Za-z0-9._/-]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _connection_is_one(self) -> Self:
+        if not self.is_encrypted:
+            try:
+                parse_connection_string(self.connection)
+            except Exception:  # noqa: BLE001 - the SDK's own text can quote the secret
+                raise ValueError(
+                    "Connection is not a connection string: it has the form "
+                    "Endpoint=sb://…;SharedAccessKeyName=…;SharedAccessKey=…"
+                ) from None
+        return self
+
+    @property
+    def namespace(self) -> str:
+        """Its host, where it can be read."""
+        return "" if self.is_encrypted else parse_connection_string(self.connection).fully_qualified_namespace
+
+    @property
+    def address(self) -> str:
+        """For people: which queue where, without the secret."""
+        where = f"AzureServiceBusQueue {self.namespace}".rstrip()
+        return f"{where} queue {self.queue}" if self.queue else where
+
+    @property
+    def endpoint(self) -> Hashable:
+        """What shares a connection: the same namespace and key."""
+        return self.type, self.connection
+
+    @property
+    def published_type(self) -> str:
+        """The name `JobCreated` uses."""
+        return "AzureServiceBusQueueMessagePublishing"
+
+
+def _is_http(text: str) -> str:
+    if _split(text).scheme.lower() not in ("http", "https") or not _split(text).hostname:
+        raise ValueError("must be an http:// or https:// address")
+    return text
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port, parts.hostname  # these can fail, too
+    except ValueError:
+        raise ValueError("is not a valid address") from None
+    return parts
+
+
+HttpUrl = Annotated[str, Field(max_length=2000), AfterValidator(_is_http)]
+
+
+class AmazonSqs(Protected):
+    """An Amazon SQS queue, standard or FIFO (`….fifo`)."""
+
+    type: Literal["AmazonSqs"]
+    queue_url: HttpUrl
+    region: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
+    credentials_name: UserName
+    credentials_secret: Secret
+    endpoint_url: HttpUrl | None = None
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether the queue keeps order and drops duplicates by itself."""
+        return self.queue_url.endswith(".fifo")
+
+    @property
+    def address(self) -> str:
+        """For people: which queue, without the secret."""
+        return f"AmazonSqs {self.queue_url}"
+
+    @property
+    def endpoint(self) -> Hashable:
+        """What shares connections: the same service and user."""
+        return self.type, self.endpoint_url, self.region, self.credentials_name, self.credentials_secret
+
+    @property
+    def published_type(self) -> str:
+        """The name `JobCreated` uses."""
+        return "AmazonSqsMessagePublishing"
+
+
+FTP_SCHEMES = ("ftp", "ftpes", "ftps")
+
+
+def _is_ftp(text: str) -> str:
+    parts = _split(text)
+    if parts.scheme.lower() not in FTP_SCHEMES or not parts.hostname:
+        raise ValueError(
+            "must be ftp:// (no TLS), ftpes:// (explicit TLS) or ftps:// (implicit TLS), then host and folder"
+        )
+    if parts.username or parts.password:
+        raise ValueError("must not hold user or password; use CredentialsName and CredentialsSecret")
+    if parts.query or parts.fragment:
+        raise ValueError("holds ? or #; write them as %3F and %23")
+    return text
+
+
+class Ftps(Protected):
+    """A folder on an FTP server, one file an event."""
+
+    type: Literal["Ftps"]
+    uri_path: Annotated[str, Field(max_length=4096), AfterValidator(_is_ftp)]
+    credentials_name: UserName
+    credentials_secret: Secret
+
+    @property
+    def address(self) -> str:
+        """For people: which folder where."""
+        return f"Ftps {self.uri_path}"
+
+    @property
+    def endpoint(self) -> Hashable:
+        """What shares a connection: the same server and user."""
+        parts = _split(self.uri_path)
+        return self.type, parts.scheme.lower(), parts.netloc.lower(), self.credentials_name, self.credentials_secret
+
+    @property
+    def published_type(self) -> str:
+        """The name `JobCreated` uses."""
+        return "FtpFileMessagePublishing"
+
+
+class Files(Protected):
     """A local folder below an allowed root, one file an event."""
 
     type: Literal["Files"]
     uri_path: str = Field(min_length=1, max_length=4096)
-    credentials_protection: UnprotectedYet = "Unencrypted"
 
     @property
     def address(self) -> str:
         """For people: which folder."""
         return f"Files {self.uri_path}"
+
+    @property
+    def endpoint(self) -> Hashable:
+        """What shares threads: the same folder; a file system that hangs holds no other up."""
+        return self.type, self.uri_path
 
     @property
     def published_type(self) -> str:
@@ -75,12 +216,11 @@ def _spelled(block: Any) -> Any:
     if not isinstance(block, dict) or "Type" not in block:
         return block
     name = str(block["Type"])
-    known = ", ".join(TYPES.values())
-    if later := LATER.get(name.lower()):
-        raise ValueError(f"the Type {later} is not supported by this release yet; supported: {known}")
     if name.lower() not in TYPES:
-        raise ValueError(f"unknown Type {name[:50]!r}; supported: {known}")
+        raise ValueError(f"unknown Type {name[:50]!r}; supported: {', '.join(TYPES.values())}")
     return {**block, "Type": TYPES[name.lower()]}
 
 
-MessagePublisher = Annotated[RabbitMq | Files, Field(discriminator="type"), BeforeValidator(_spelled)]
+MessagePublisher = Annotated[
+    RabbitMq | AzureServiceBusQueue | AmazonSqs | Ftps | Files, Field(discriminator="type"), BeforeValidator(_spelled)
+]

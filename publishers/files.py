@@ -3,11 +3,11 @@
 `<folder>/<JobId>/<SequenceNumber>-<EventType>.json`; a progress event has its percent behind the type.
 """
 
-import asyncio
 import errno
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -29,27 +29,32 @@ REFUSALS = {
 }
 
 
-class FilesPublisher:
-    """Writes each event as one file, whole or not at all."""
+class FilesConnection:
+    """Writes each event as one file, whole or not at all. There is nothing to connect to."""
 
-    def __init__(self, config: Files) -> None:
-        self._config = config
-
-    async def publish(self, message: Message) -> None:
-        """Write one event; a second time, it replaces itself."""
-        await asyncio.to_thread(self._write, message)
-
-    def _write(self, message: Message) -> None:
+    def send(self, config: Files, message: Message) -> None:
+        """See base class; a second time, the event replaces itself."""
         UUID(message.job_id)  # nothing else may become a folder's name
-        try:
-            folder = below_roots(local_path(self._config.uri_path), files_roots()) / message.job_id
-            folder.mkdir(parents=True, exist_ok=True)
-            with replacing(below_roots(folder, files_roots()) / file_name(message)) as file:
+        with _folder(config) as folder:
+            target = folder / message.job_id
+            target.mkdir(parents=True, exist_ok=True)
+            with replacing(below_roots(target, files_roots()) / file_name(message)) as file:
                 file.write(json.dumps(message.body, ensure_ascii=False, indent=2).encode())
-        except FolderError as error:
-            raise Refused(str(error)) from None
-        except OSError as error:
-            raise _explained(error, folder) from None
+
+    def check(self, config: Files) -> None:
+        """See base class."""
+        with _folder(config) as folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def close(self) -> None:
+        """See base class."""
+
+
+def connect(_: Files) -> FilesConnection:
+    """There is nothing to connect to: the first event shows whether the folder can be written."""
+    return FilesConnection()
 
 
 def file_name(message: Message) -> str:
@@ -58,14 +63,14 @@ def file_name(message: Message) -> str:
     return f"{message.sequence_number:06}-{message.event_type}{progress}.json"
 
 
-@asynccontextmanager
-async def open_files(config: Files) -> AsyncIterator[FilesPublisher]:
-    """There is nothing to connect to: the first event shows whether the folder can be written."""
-    yield FilesPublisher(config)
-
-
-def _explained(error: OSError, folder: Path) -> PublishError:
-    reason = REFUSALS.get(error.errno or 0)
-    if reason:
-        return Refused(f"events cannot be written to {folder}: {reason}")
-    return Unavailable(f"events cannot be written to {folder}: {error.strerror}")
+@contextmanager
+def _folder(config: Files) -> Iterator[Path]:
+    """The folder that `config` means; what goes wrong in the block is explained."""
+    try:
+        yield below_roots(local_path(config.uri_path), files_roots())
+    except FolderError as error:
+        raise Refused(str(error)) from None
+    except OSError as error:
+        reason = REFUSALS.get(error.errno or 0)
+        kind: type[PublishError] = Refused if reason else Unavailable
+        raise kind(f"events cannot be written to {config.uri_path}: {reason or error.strerror}") from None

@@ -1,12 +1,10 @@
 """Events to a queue of a RabbitMQ broker, through the default exchange, each one confirmed."""
 
-import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import pika
 from pika import exceptions as amqp
@@ -14,26 +12,28 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import RabbitMq
+from publishers.connections import IDLE_SECONDS
 from publishers.events import Message
+from publishers.tls import verifying
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel
 
 PATIENCE = 10
-"""Seconds: to connect, without a sign of life, and with a broker that takes nothing as its disk is full."""
+"""Seconds: to connect, for what was sent to arrive, and with a broker that takes nothing as its disk is full."""
 
-Result = TypeVar("Result")
+NOT_FOUND = 404
 
 # The first class that fits decides; `{queue}` and `{broker}` are filled in.
 FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
     (amqp.UnroutableError, Refused, "the queue {queue} does not exist on {broker}; create it"),
-    (amqp.NackError, Unavailable, "{broker} does not take messages for the queue {queue}: it is full"),
+    (amqp.NackError, Unavailable, "{broker} does not take messages for the queue {queue} now: it is full"),
     (amqp.ProbableAuthenticationError, Refused, "{broker} does not accept this user name and password"),
     (amqp.AuthenticationError, Refused, "{broker} does not accept this user name and password"),
     (amqp.ProbableAccessDeniedError, Refused, "{broker} does not let this user into this virtual host"),
     (amqp.ConnectionBlockedTimeout, Unavailable, "{broker} takes no messages: its disk or memory is full"),
     (amqp.AMQPHeartbeatTimeout, Unavailable, "{broker} stopped answering"),
-    (amqp.IncompatibleProtocolError, Refused, "{broker} does not speak AMQP 0-9-1; check Protocol and Port"),
+    (amqp.IncompatibleProtocolError, Unavailable, "{broker} breaks off the first words; check Protocol and Port"),
     (ssl.SSLCertVerificationError, Refused, "the certificate of {broker} is not trusted"),
     (ssl.SSLError, Refused, "{broker} does not speak TLS; check Protocol and Port"),
     (AMQPConnectorException, Unavailable, "{broker} does not answer"),
@@ -53,88 +53,57 @@ REPLIES = {
 """What the broker's reply codes mean that stay the same however often one asks."""
 
 
-class RabbitMqPublisher:
-    """One connection, used by one thread alone, as pika demands."""
+class RabbitMqConnection:
+    """One connection with one channel that asks for confirms."""
 
     def __init__(self, config: RabbitMq) -> None:
-        self._config = config
-        self._thread = ThreadPoolExecutor(1, "rabbitmq")
-        self._channel: BlockingChannel | None = None
+        with _explained(config):
+            self._connection = pika.BlockingConnection(_parameters(config))
+            self._channel: BlockingChannel = self._connection.channel()
+            self._channel.confirm_delivery()
 
-    async def publish(self, message: Message) -> None:
-        """Returns once the broker has confirmed the event."""
-        await self._in_thread(lambda: self._send(message))
+    def send(self, config: RabbitMq, message: Message) -> None:
+        """See base class."""
+        with _explained(config):
+            self._channel.basic_publish(
+                exchange="",
+                routing_key=config.queue,
+                body=json.dumps(message.body, ensure_ascii=False, separators=(",", ":")).encode(),
+                properties=properties(message),
+                mandatory=True,
+            )
 
-    async def connect(self) -> None:
-        """Open the connection and ask for confirms."""
-        await self._in_thread(self._connect)
+    def check(self, config: RabbitMq) -> None:
+        """See base class."""
+        with _explained(config):
+            try:
+                self._connection.channel().queue_declare(config.queue, passive=True)
+            except amqp.ChannelClosedByBroker as error:
+                if error.reply_code == NOT_FOUND:
+                    raise amqp.UnroutableError([]) from None
+                raise
 
-    async def close(self) -> None:
-        """Say good-bye where that is still possible, and end the thread."""
-        with suppress(PublishError):
-            await self._in_thread(self._close)
-        self._thread.shutdown(wait=False)
-
-    async def keep_alive(self) -> None:
-        """Answer the broker's heartbeats while nothing is published: pika reads them only when it is called."""
-        with suppress(PublishError):  # the next event meets the same and says so
-            while True:
-                await asyncio.sleep(PATIENCE / 4)
-                await self._in_thread(self._listen)
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        with explained(self._config):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def _connect(self) -> None:
-        self._channel = pika.BlockingConnection(parameters(self._config)).channel()
-        self._channel.confirm_delivery()
-
-    def _send(self, message: Message) -> None:
-        if self._channel is None:
-            raise amqp.ConnectionWrongStateError
-        self._channel.basic_publish(
-            exchange="",
-            routing_key=self._config.queue,
-            body=json.dumps(message.body, ensure_ascii=False, separators=(",", ":")).encode(),
-            properties=properties(message),
-            mandatory=True,
-        )
-
-    def _listen(self) -> None:
-        if self._channel is not None:
-            self._channel.connection.process_data_events(time_limit=0)
-
-    def _close(self) -> None:
-        if self._channel is not None and self._channel.connection.is_open:
-            self._channel.connection.close()
+    def close(self) -> None:
+        """See base class."""
+        with suppress(amqp.AMQPError, OSError):
+            self._connection.close()
 
 
-@asynccontextmanager
-async def open_rabbitmq(config: RabbitMq) -> AsyncIterator[RabbitMqPublisher]:
-    """Connect, and close at the end of the block."""
-    publisher = RabbitMqPublisher(config)
-    try:
-        await publisher.connect()
-        alive = asyncio.create_task(publisher.keep_alive())
-        try:
-            yield publisher
-        finally:
-            alive.cancel()
-    finally:
-        await publisher.close()
+def connect(config: RabbitMq) -> RabbitMqConnection:
+    """Open a connection to the broker of `config`."""
+    return RabbitMqConnection(config)
 
 
-def parameters(config: RabbitMq) -> Any:
-    """How pika connects; certificates are verified against the system's authorities."""
-    tls = pika.SSLOptions(ssl.create_default_context(), config.host) if config.protocol == "amqps" else None
+def _parameters(config: RabbitMq) -> Any:
     return pika.ConnectionParameters(
         host=config.host,
         port=config.port,
         virtual_host=config.virtual_host,
         credentials=pika.PlainCredentials(config.credentials_name, config.credentials_secret),
-        ssl_options=tls,
-        heartbeat=PATIENCE,
+        ssl_options=pika.SSLOptions(verifying(), config.host) if config.protocol == "amqps" else None,
+        # pika answers heartbeats only while it is called: longer than a connection lies idle.
+        heartbeat=round(3 * IDLE_SECONDS),
+        tcp_options={"TCP_USER_TIMEOUT": PATIENCE * 1000},  # a network that swallows everything
         blocked_connection_timeout=PATIENCE,
         socket_timeout=PATIENCE,
         stack_timeout=PATIENCE,
@@ -153,7 +122,7 @@ def properties(message: Message) -> Any:
 
 
 @contextmanager
-def explained(config: RabbitMq) -> Iterator[None]:
+def _explained(config: RabbitMq) -> Iterator[None]:
     """Turn what pika and the network raise into a `PublishError`."""
     names = {"queue": config.queue, "broker": f"RabbitMQ at {config.host}:{config.port}"}
     try:

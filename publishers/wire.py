@@ -1,8 +1,8 @@
-"""What every JSON document of the contract has in common: PascalCase names, no unknown fields."""
+"""What the JSON documents of the contract have in common: PascalCase names, no unknown fields, protected secrets."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 
@@ -23,6 +23,28 @@ class Wire(BaseModel):
     def to_json_object(self) -> dict[str, Any]:
         """This document as plain JSON types, ready for `json.dumps`."""
         return self.model_dump(mode="json")
+
+
+SECRET = "secret"  # noqa: S105 - a mark, not one
+"""Metadata of the fields that `CredentialsProtection` protects."""
+
+Secret = Annotated[str, Field(min_length=1, max_length=10_000, repr=False), SECRET]
+
+
+class Protected(Wire):
+    """A section that holds secrets (contract, section 6)."""
+
+    credentials_protection: Literal["Unencrypted", "Encrypted"] = "Unencrypted"
+
+    @classmethod
+    def secret_fields(cls) -> list[str]:
+        """Names of the fields that hold secrets, in code."""
+        return [name for name, field in cls.model_fields.items() if SECRET in field.metadata]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the secrets are ciphertext."""
+        return self.credentials_protection == "Encrypted"
 
 
 def supported(*values: object) -> AfterValidator:

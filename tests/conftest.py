@@ -4,10 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from publishers.connections import close_connections
 from tests.clips import Clips
 from tests.servers.http import serve
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_connection_outlives_the_tests() -> Iterator[None]:
+    yield
+    close_connections()
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +30,15 @@ def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tempor
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
+    server = Sqs(tmp_path_factory.mktemp("sqs"))
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from publishers import open_publisher
+import publishers
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Files
 from publishers.events import Message
@@ -25,9 +25,8 @@ def names(folder: Path) -> list[str]:
 
 
 async def publish(folder: str | Path, *events: Message) -> None:
-    async with open_publisher(Files.model_validate({"Type": "Files", "UriPath": str(folder)})) as publisher:
-        for event in events:
-            await publisher.publish(event)
+    for event in events:
+        await publishers.publish(Files.model_validate({"Type": "Files", "UriPath": str(folder)}), event)
 
 
 async def failure(folder: str | Path) -> PublishError:

@@ -20,6 +20,7 @@ CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
 default_user = {user}
 default_pass = {password}
+max_message_size = {max_message_size}
 log.console = true
 log.file = false
 """
@@ -32,6 +33,7 @@ class RabbitMQ:
     user = "encoding"
     password = "s3cret-Pass"
     vhost = "/"
+    max_message_size = 100_000
 
     def __init__(self, folder: Path) -> None:
         self.port, self._dist_port, self._epmd_port = free_ports(3)
@@ -51,7 +53,9 @@ class RabbitMQ:
 
     def start(self) -> None:
         (self._folder / "rabbitmq.conf").write_text(
-            CONFIG.format(port=self.port, user=self.user, password=self.password)
+            CONFIG.format(
+                port=self.port, user=self.user, password=self.password, max_message_size=self.max_message_size
+            )
         )
         (self._folder / "enabled_plugins").write_text("[].\n")
         self._epmd.start()
