@@ -177,6 +177,12 @@ class _Workflow(WorkflowInboundInterceptor):
             if _is_eviction(error):
                 raise
             await drain
+        self.board.warn(
+            [
+                f"{each['Pending']} events not delivered to {each['Publisher']}: {each['Reason']}"
+                for each in self._undelivered()
+            ]
+        )
 
     def _undelivered(self) -> list[dict[str, Any]]:
         return [
