@@ -8,6 +8,7 @@ import sys
 
 from activities.settings import Settings
 from workflows.client import connect
+from workflows.logs import log_to_stderr
 from workflows.plugin import workers
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,8 @@ async def _serve() -> None:
 
 def main() -> None:
     """Run until SIGTERM or SIGINT, then drain."""
-    logging.basicConfig(
-        level=os.environ.get("ENCODING_LOG_LEVEL", "INFO").upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
     try:
+        log_to_stderr(os.environ.get("ENCODING_LOG_LEVEL", "INFO"))
         asyncio.run(_serve())
     except (ValueError, RuntimeError) as error:
         sys.exit(f"the worker cannot start: {error}")

@@ -26,6 +26,7 @@ class Board:
         self.percents = dict.fromkeys(Phase, 0)
         self.remaining_seconds: int | None = None
         self.error: FinalError | None = None
+        self.warnings: list[str] = []
         self._sender = sender
         self._registered: list[str] = []
         self._start(self.phase)
@@ -60,6 +61,11 @@ class Board:
         self.error = error
         self.states[self.phase] = "Cancelled" if cancelled else "Failed"
         self._search(ERROR_CODE.value_set(error.code))
+        self._show()
+
+    def warn(self, warnings: list[str]) -> None:
+        """What the client should know and the events do not tell."""
+        self.warnings += warnings
         self._show()
 
     def summary(self) -> dict[str, Any]:
@@ -99,4 +105,5 @@ class Board:
         lines = ["| Phase | State | Progress |", "|---|---|---|", *rows]
         if self.error:
             lines += ["", f"**{self.error.code} {self.error.error}**: {self.error.message}"]
+        lines += [line for warning in self.warnings for line in ("", f"⚠ {warning}")]
         workflow.set_current_details("\n".join(lines))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Coroutine
@@ -15,6 +16,7 @@ from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
 from workflows.embedded import EmbeddedServerError
 from workflows.job import InvalidJob, Job, job_id_of, job_schema
+from workflows.logs import log_to_stderr
 from workflows.session import Place, place_for, see_through
 
 MAX_BYTES = 1_500_000
@@ -46,7 +48,8 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
     Without TEMPORAL_ADDRESS a Temporal server and a worker run for the time of the job. Unless ENCODING_FILES_ROOT
     says otherwise, that worker reads and writes just the folders that the job names.
 
-    Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate.
+    Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate. Ctrl-C cancels the
+    job, and so does the end of whoever reads its output.
     """
     description = _read(job_file)
     job = _parse(description)
@@ -54,7 +57,12 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
     async def work() -> Message:
         async with place_for(job) as place:
             handle = await jobs.submit(place.client, description)
-            return await see_through(place, handle, as_json=as_json)
+            try:
+                return await see_through(place, handle, as_json=as_json)
+            except BrokenPipeError:
+                await jobs.cancel(handle, "nobody reads its events any more")
+                await jobs.ended(handle)
+                raise
 
     _finish(_await(work()))
 
@@ -136,11 +144,27 @@ def _read(job_file: str) -> Any:
     if not data.strip():
         _refuse(f"{job_file} is empty; a job is a JSON object, see `encoding schema job`")
     try:
-        return json.loads(data)
+        return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         _refuse(f"{job_file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}")
     except (UnicodeDecodeError, RecursionError):
         _refuse(f"{job_file} is not JSON: it is not UTF-8 text, or nested too deeply")
+    except ValueError as error:
+        _refuse(f"{job_file}: {error}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The last of two equal names would win silently, here or somewhere else on the way."""
+    section = dict(pairs)
+    if len(section) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in section if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:100]!r} stands twice in an object; remove one")
+    return section
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON; write a number")
 
 
 def _read_file(path: Path) -> bytes:
@@ -170,8 +194,10 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
         text = f"the Temporal server refuses: {error.message}"
         if error.status == RPCStatusCode.UNAVAILABLE:
             text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"
-    except EmbeddedServerError as error:
+    except (EmbeddedServerError, jobs.EndedOutside) as error:
         text = str(error)
+    except BrokenPipeError:  # whoever read our output has heard enough
+        os._exit(FAILED)
     except RuntimeError as error:
         text = f"the Temporal server at {_address()} cannot be reached; check TEMPORAL_ADDRESS ({error})"
     except ValueError as error:
@@ -190,9 +216,21 @@ def _finish(last: Message) -> None:
         raise typer.Exit(FAILED)
 
 
+def _set_up_logging() -> None:
+    """The events say what a person needs; the worker's log is for those who ask for it."""
+    if level := os.environ.get("ENCODING_LOG_LEVEL"):
+        try:
+            log_to_stderr(level)
+        except ValueError as error:
+            _refuse(f"ENCODING_LOG_LEVEL: {error}")
+    else:
+        logging.getLogger().addHandler(logging.NullHandler())
+
+
 def main() -> None:
     """Entry point of the console script."""
     try:
+        _set_up_logging()
         status = app(standalone_mode=False) or 0
     except typer.Exit as ended:
         status = ended.exit_code

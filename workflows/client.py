@@ -3,13 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notify import REPORT_INTERVAL, EventLog, Meter
 from publishers.events import FinalError, JobSuccess, Message
@@ -18,6 +20,12 @@ from workflows.options import CONTROL_QUEUE, WORKFLOW
 
 POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
+LISTING_ATTEMPTS = 5
+"""A job is listed a moment after it has started."""
+ANSWER_TIMEOUT = timedelta(seconds=5)
+AWAY = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+"""How the server says that no worker has answered a query."""
+OPEN = {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
 FINAL = {JobSuccess.__name__, FinalError.__name__}
 
 Handle = WorkflowHandle[Any, Any]
@@ -25,6 +33,10 @@ Handle = WorkflowHandle[Any, Any]
 
 class UnknownJob(LookupError):
     """No job has this id."""
+
+
+class EndedOutside(RuntimeError):
+    """The run was closed by somebody else than the job itself: it has no final event."""
 
 
 async def connect(address: str | None = None) -> Client:
@@ -53,15 +65,19 @@ async def find(client: Client, id_: str) -> Handle:
     Raises:
         UnknownJob: there is none.
     """
-    query = f"WorkflowType = '{WORKFLOW}'"
-    found = await client.count_workflows(f"{query} AND WorkflowId = '{_quoted(id_)}'")
-    if found.count:
-        return client.get_workflow_handle(id_)
-    async for run in client.list_workflows(query):
-        if job_id_of(run.id) == id_:
-            return client.get_workflow_handle(run.id)
-    msg = f"no job has the id {id_}"
-    raise UnknownJob(msg)
+    handle = client.get_workflow_handle(id_)
+    try:
+        if (await handle.describe()).workflow_type == WORKFLOW:
+            return handle
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+            raise
+    for _ in range(LISTING_ATTEMPTS):
+        async for run in client.list_workflows(f"WorkflowType = '{WORKFLOW}'"):
+            if job_id_of(run.id) == id_:
+                return client.get_workflow_handle(run.id)
+        await asyncio.sleep(POLL_INTERVAL)
+    raise UnknownJob(f"no job has the id {id_}")
 
 
 async def cancel(handle: Handle, reason: str | None = None) -> None:
@@ -69,20 +85,31 @@ async def cancel(handle: Handle, reason: str | None = None) -> None:
     await handle.signal("cancel", args=[reason] if reason else [])
 
 
+async def ended(handle: Handle) -> None:
+    """Wait until the run has closed, however it ends."""
+    with suppress(WorkflowFailureError):
+        await handle.result()
+
+
 async def progress(handle: Handle) -> dict[str, Any]:
     """Where the job is: the contract's section 7."""
-    answer: dict[str, Any] = await handle.query("progress")
+    answer: dict[str, Any] = await _ask(handle, "progress")
     return answer
 
 
 async def follow(handle: Handle) -> AsyncIterator[Message]:
     """Every event of a job, lifecycle and progress, in order and live, until the final one.
 
-    Works for any job, running or ended, also without message publishers: the run itself knows its events.
+    Works for any job, running or ended, also without message publishers: the run itself knows its events. Waits
+    while no worker answers.
+
+    Raises:
+        EndedOutside: there will be no final event.
     """
     seen, meter, told_at = 0, None, 0.0
     while True:
-        log: EventLog = await handle.query("events", seen, result_type=EventLog)
+        status = (await handle.describe()).status
+        log = await _log(handle, seen)
         for event in log.events:
             if event.progress is not None and _is_told(meter, told_at):
                 continue
@@ -90,6 +117,10 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
             yield event
             if event.event_type in FINAL:
                 return
+        if status not in OPEN:
+            raise EndedOutside(
+                f"job {handle.id} was ended from outside ({status and status.name}); no final event follows"
+            )
         seen += len(log.events)
         watch = log.watch
         if watch and watch.event and (meter is None or meter.watch != watch):
@@ -102,10 +133,27 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
         await asyncio.sleep(POLL_INTERVAL)
 
 
+async def _log(handle: Handle, seen: int) -> EventLog:
+    try:
+        log: EventLog = await _ask(handle, "events", seen, result_type=EventLog)
+    except RPCError as error:
+        if error.status != RPCStatusCode.FAILED_PRECONDITION:  # it was closed before any worker had seen it
+            raise
+        return EventLog([], None)
+    return log
+
+
+async def _ask(handle: Handle, *query: Any, **options: Any) -> Any:
+    """Query the run; a worker or a server that is away for a while is waited for."""
+    while True:
+        try:
+            return await handle.query(*query, rpc_timeout=ANSWER_TIMEOUT, **options)
+        except RPCError as error:
+            if error.status not in AWAY:
+                raise
+        await asyncio.sleep(POLL_INTERVAL)
+
+
 def _is_told(meter: Meter | None, told_at: float) -> bool:
     """Whether a phase's closing 100 percent is owed no more; the lanes of the outbox have the same rule."""
     return meter is not None and (meter.percent == 100 or time.monotonic() - told_at < REPORT_INTERVAL)  # noqa: PLR2004
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")

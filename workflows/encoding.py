@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.acquire import Acquired, AcquireRequest, acquire
@@ -25,7 +26,8 @@ Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 
-@workflow.defn(name=WORKFLOW)
+# Input that does not even decode ends the run; without this, Temporal would try for ever.
+@workflow.defn(name=WORKFLOW, failure_exception_types=[ValueError, KeyError])
 class EncodingJob:
     """One title: from a folder of files to DASH and HLS at its place."""
 
@@ -34,8 +36,8 @@ class EncodingJob:
         self._published: list[PackagedFormat] = []
 
     @workflow.run
-    async def run(self, description: Any = None) -> dict[str, str]:
-        """Take the raw JSON object, so that a job that does not fit fails instead of staying open for ever.
+    async def run(self, description: RawValue) -> dict[str, str]:
+        """Take anything, so that what is no job fails instead of staying open for ever.
 
         Returns the absolute manifest links under `dash` and `hls`.
         """

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity, workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -33,7 +34,7 @@ from activities.notify import PROGRESS_SIGNAL, EventLog, Milestone
 from activities.server import OwnRun, registered_search_attributes, request_cancel
 from activities.settings import Settings
 from workflows.board import Board
-from workflows.job import InvalidJob, Job, publishers_of, sender_of
+from workflows.job import InvalidJob, Job, Undecodable, publishers_of, sender_of
 from workflows.lifecycle import STEPS, Outcome, Step, final_error, job_success, reason
 from workflows.outbox import Outbox
 
@@ -109,7 +110,7 @@ class _Workflow(WorkflowInboundInterceptor):
         super().init(_Activities(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        description = input.args[0] if input.args else None
+        description = _decoded(input.args[0]) if input.args else None
         info = workflow.info()
         sender = sender_of(description, info.workflow_id, info.namespace)
         self.outbox = Outbox(sender, publishers_of(description))
@@ -176,6 +177,12 @@ class _Workflow(WorkflowInboundInterceptor):
             if _is_eviction(error):
                 raise
             await drain
+        self.board.warn(
+            [
+                f"{each['Pending']} events not delivered to {each['Publisher']}: {each['Reason']}"
+                for each in self._undelivered()
+            ]
+        )
 
     def _undelivered(self) -> list[dict[str, Any]]:
         return [
@@ -224,6 +231,16 @@ class _Activities(WorkflowOutboundInterceptor):
             self.life.board.enter(step.phase)
             handle.add_done_callback(lambda task: self.life.finished(step, input.args[0], task))
         return handle
+
+
+def _decoded(argument: Any) -> Any:
+    """The client's input; it comes undecoded, so that what does not decode can be answered."""
+    if not isinstance(argument, RawValue):
+        return argument
+    try:
+        return workflow.payload_converter().from_payload(argument.payload)
+    except Exception:  # noqa: BLE001 - of whatever kind, depending on what the client sent
+        return Undecodable()
 
 
 async def _local(work: Any, *args: Any) -> Any:

@@ -28,6 +28,10 @@ class InvalidJob(ValueError):
         self.problems = problems
 
 
+class Undecodable:
+    """Stands for input that is not JSON."""
+
+
 class Job(Wire):
     """What the client hands over."""
 
@@ -147,4 +151,5 @@ def _printable(text: str) -> str:
 
 def _json_type(value: object) -> str:
     names = {type(None): "nothing", list: "an array", str: "a string", bool: "a boolean"}
+    names[Undecodable] = "something that does not decode as JSON"
     return names.get(type(value), "a number")

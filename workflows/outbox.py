@@ -84,6 +84,12 @@ class Lane:
             self.items.append(item)
 
     async def _pump(self) -> None:
+        try:
+            await self._carry()
+        except Exception as error:  # noqa: BLE001 - nobody awaits a pump: without this, the drain would wait for it
+            self.give_up(f"unexpected error ({type(error).__name__})", error)
+
+    async def _carry(self) -> None:
         while not self.failure:
             await workflow.wait_condition(lambda: bool(self.items))
             head = self.items[0]
@@ -112,10 +118,14 @@ class Lane:
                 summary=f"{names} to {self.address}"[:200],
             )
         except ActivityError as error:
-            self.failure = reason(error)
-            workflow.logger.error("gave up %s: %s", self.address, self.failure)
+            self.give_up(reason(error))
         else:
             del self.items[: len(batch)]
+
+    def give_up(self, why: str, error: Exception | None = None) -> None:
+        """Deliver nothing more; `why` is for people."""
+        self.failure = why
+        workflow.logger.error("gave up %s: %s", self.address, why, exc_info=error)
 
     async def _report(self, watching: Watching) -> list[Message]:
         """Let progress flow until the phase is over; returns the last progress event where it is still due."""
@@ -203,5 +213,4 @@ class Outbox:
         except TimeoutError:
             for lane in lanes:
                 if lane.items and not lane.failure:
-                    lane.failure = f"not reached within {deadline}"
-                    workflow.logger.error("gave up %s: %s", lane.address, lane.failure)
+                    lane.give_up(f"not reached within {deadline}")

@@ -3,10 +3,11 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from workflows.job import Job
 from workflows.options import CONTROL_QUEUE
 from workflows.plugin import workers
 
+SERVER_FOLDER = "temporal-"
 BAR_INTERVAL = 0.5
 """Seconds between two looks at the phases."""
 EXIT_INTERRUPTED = 130
@@ -50,12 +52,25 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
     # Whoever runs this command may read and write these folders anyway; a worker that serves others has to be told.
     os.environ.setdefault(VARIABLE, ":".join(_own_folders(job)))
     settings = Settings.from_environment()
-    folder = settings.work_root / f"temporal-{os.getpid()}"
     async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_server_folder(settings.work_root))
         server = await stack.enter_async_context(embedded_server(folder))
         client = await jobs.connect(server.address)
         await stack.enter_async_context(workers(client, settings))
         yield Place(client, server.ui_url)
+
+
+@contextmanager
+def _server_folder(work_root: Path) -> Iterator[Path]:
+    """For the server of this process alone, gone at the end; those of processes that were killed go as well."""
+    for left in work_root.glob(f"{SERVER_FOLDER}*"):
+        if not Path("/proc", left.name.removeprefix(SERVER_FOLDER)).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = work_root / f"{SERVER_FOLDER}{os.getpid()}"
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _own_folders(job: Job) -> list[str]:
@@ -86,7 +101,7 @@ async def see_through(
     """Show a job until its end; returns its last event.
 
     Args:
-        cancel_on_interrupt: Ctrl-C cancels the job, and a second one leaves at once.
+        cancel_on_interrupt: Ctrl-C and SIGTERM cancel the job; a second one leaves at once.
     """
     if cancel_on_interrupt:
         _cancel_on_interrupt(handle)
@@ -98,36 +113,29 @@ async def see_through(
 
 
 async def _print_json(handle: jobs.Handle) -> Message:
-    last: Message | None = None
     async for event in jobs.follow(handle):
         print(json.dumps(event.body, ensure_ascii=False), flush=True)  # noqa: T201
-        last = event
-    return _ended(last)
+    return event
 
 
 async def _show(handle: jobs.Handle, ui_url: str | None) -> Message:
-    console, last = Console(), None
+    console = Console()
     console.print(f"job {handle.id}" + (f", Temporal UI {ui_url}" if ui_url else ""), highlight=False, soft_wrap=True)
     with JobView(console) as view:
         bars = asyncio.create_task(_move_bars(handle, view))
-        async for event in jobs.follow(handle):
-            view.show_event(event)
-            last = event
-        bars.cancel()
+        try:
+            async for event in jobs.follow(handle):
+                view.show_event(event)
+        finally:
+            bars.cancel()
         view.show_progress(await jobs.progress(handle))
-    return _ended(last)
+    return event
 
 
 async def _move_bars(handle: jobs.Handle, view: JobView) -> None:
     while True:
         view.show_progress(await jobs.progress(handle))
         await asyncio.sleep(BAR_INTERVAL)
-
-
-def _ended(last: Message | None) -> Message:
-    if last is None:
-        raise RuntimeError("the job closed without an event; was it terminated?")
-    return last
 
 
 def _cancel_on_interrupt(handle: jobs.Handle) -> None:
@@ -140,7 +148,8 @@ def _cancel_on_interrupt(handle: jobs.Handle) -> None:
         print("cancelling the job; once more to leave at once", file=sys.stderr)  # noqa: T201
         pending.append(asyncio.create_task(jobs.cancel(handle, "interrupted at the terminal")))
 
-    loop.add_signal_handler(signal.SIGINT, interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
 
 
 async def _hint_at_missing_worker(client: Client) -> None:

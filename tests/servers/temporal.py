@@ -14,10 +14,11 @@ class TemporalServer:
 
     namespace = "default"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, search_attributes: tuple[str, ...] = SEARCH_ATTRIBUTES) -> None:
         port, ui_port, http_port, metrics_port = free_ports(4)
         self.address = f"127.0.0.1:{port}"
         self.ui = f"http://127.0.0.1:{ui_port}"
+        self._search_attributes = search_attributes
         options = {
             "--ip": "127.0.0.1",
             "--port": port,
@@ -29,7 +30,7 @@ class TemporalServer:
         }
         command = [PROGRAM, "server", "start-dev", "--ui-disable-news-fetch"]
         command += [str(part) for option in options.items() for part in option]
-        command += [part for attribute in SEARCH_ATTRIBUTES for part in ("--search-attribute", attribute)]
+        command += [part for attribute in search_attributes for part in ("--search-attribute", attribute)]
         self._process = Process(command, folder / "temporal.log", self._answers)
         self.start = self._process.start
         self.stop = self._process.stop
@@ -38,5 +39,6 @@ class TemporalServer:
 
     def _answers(self) -> bool:
         """The open port proves little: this needs gRPC, the namespace and our search attributes."""
-        query = [PROGRAM, "workflow", "list", "--address", self.address, "--query", "TenantId = 'none'"]
+        known = "TenantId = 'none'" if self._search_attributes else "WorkflowId = 'none'"
+        query = [PROGRAM, "workflow", "list", "--address", self.address, "--query", known]
         return subprocess.run(query, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,283 @@
+"""The `encoding` command as a person uses it: a process, its output, its exit status."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clips import Clips
+from tests.integration.service import Service
+from tests.servers.temporal import TemporalServer
+
+ENCODING = str(Path(sys.executable).with_name("encoding"))
+PATIENCE = 100
+ORDER = [
+    "JobCreated",
+    "AcquisitionProgress",
+    "ContentAcquired",
+    "ContentMapped",
+    "ContentPreProcessed",
+    "VideoEncodingStarted",
+    "EncodingProgress",
+    "EncodingFinished",
+    "ContentPublished",
+    "JobSuccess",
+]
+
+
+class Desk:
+    """A folder with a source and a job in it, and no Temporal server but the command's own."""
+
+    def __init__(self, folder: Path, clip: Path) -> None:
+        self.folder = folder
+        self.work = folder / "work"
+        (folder / "in").mkdir()
+        os.link(clip, folder / "in" / clip.name)
+        self.job: dict[str, Any] = {
+            "ExternalId": "title-1",
+            "ContentAcquisition": {"Provider": "Files", "UriPath": str(folder / "in")},
+            "MediaMappings": {"VideoStreamExpression": r"\.mp4$"},
+            "ContentProcessing": {"OutputFormat": ["Dash"], "OptimizeFor": "Speed"},
+            "ContentPublishing": {"Provider": "Files", "UriPath": str(folder / "out")},
+        }
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+        self._env |= {"ENCODING_WORK_ROOT": str(self.work), "COLUMNS": "100"}
+
+    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [ENCODING, *arguments],
+            cwd=self.folder,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def write(self, **sections: Any) -> str:
+        path = self.folder / "job.json"
+        path.write_text(json.dumps(self.job | sections))
+        return str(path)
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit status, standard output, standard error."""
+        process = self.start(*arguments)
+        output, errors = process.communicate(timeout=PATIENCE)
+        return process.returncode, output, errors
+
+    def processes(self) -> list[str]:
+        """Command lines of all that works in this folder."""
+        lines = []
+        for entry in Path("/proc").iterdir():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.folder) in line:
+                lines.append(line)
+        return lines
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clip: Clips) -> Desk:
+    return Desk(tmp_path, clip(seconds=1, size="160x90"))
+
+
+@pytest.fixture
+def long_desk(tmp_path: Path, clip: Clips) -> Desk:
+    desk = Desk(tmp_path, clip(seconds=20, size="1280x720"))
+    desk.job["ContentProcessing"] = {"OutputFormat": ["Dash"], "OptimizeFor": "Quality"}
+    return desk
+
+
+def until_event(process: "subprocess.Popen[str]", event_type: str) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if json.loads(line)["EventType"] == event_type:
+            return
+    raise AssertionError(f"no {event_type}")
+
+
+def test_a_job_without_publishers_shows_its_events(desk: Desk) -> None:
+    status, output, errors = desk.run("run", desk.write())
+    assert (status, errors) == (0, "")
+    assert [line.split()[1] for line in output.splitlines()[1:]] == ORDER
+    assert (desk.folder / "out" / "manifest.mpd").exists()
+    assert list(desk.work.iterdir()) == []
+
+
+def test_json_is_one_event_a_line_and_nothing_else(desk: Desk) -> None:
+    status, output, errors = desk.run("run", "--json", desk.write())
+    assert (status, errors) == (0, "")
+    events = [json.loads(line) for line in output.splitlines()]
+    assert [event["EventType"] for event in events] == ORDER
+    assert {event["ExternalId"] for event in events} == {"title-1"}
+
+
+def test_a_final_error_is_told_and_is_status_1(desk: Desk) -> None:
+    nothing = {"VideoStreamExpression": r"\.mov$"}
+    status, output, errors = desk.run("run", "--json", desk.write(MediaMappings=nothing))
+    assert status == 1
+    assert errors.startswith("1000 Acquisition Error: ")
+    assert len(errors.splitlines()) == 1
+    assert json.loads(output.splitlines()[-1])["EventType"] == "FinalError"
+
+
+def test_a_job_that_does_not_validate_is_status_2_and_starts_nothing(desk: Desk) -> None:
+    status, output, errors = desk.run("run", desk.write(ContentProcessing={"OutputFormat": ["Flash"]}))
+    assert (status, output) == (2, "")
+    assert errors.startswith("ContentProcessing.OutputFormat[0]: ")
+    assert not desk.work.exists()
+
+
+def test_two_at_once_do_not_meet(desk: Desk) -> None:
+    jobs = []
+    for name in ("a", "b"):
+        (desk.folder / name).mkdir()
+        path = desk.folder / f"{name}.json"
+        publishing = {"Provider": "Files", "UriPath": str(desk.folder / name)}
+        path.write_text(json.dumps(desk.job | {"ContentPublishing": publishing}))
+        jobs.append(desk.start("run", "--json", str(path)))
+    assert [job.communicate(timeout=PATIENCE)[1] for job in jobs] == ["", ""]
+    assert [job.returncode for job in jobs] == [0, 0]
+    assert list(desk.work.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_the_job(long_desk: Desk, number: signal.Signals) -> None:
+    process = long_desk.start("run", "--json", long_desk.write())
+    until_event(process, "VideoEncodingStarted")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1
+    last = json.loads(output.splitlines()[-1])
+    assert (last["EventType"], last["Code"]) == ("FinalError", 5001)
+    assert "interrupted" in last["Message"]
+    assert "5001 Job Cancelled" in errors
+    assert "Traceback" not in errors
+    assert long_desk.processes() == []
+    assert list(long_desk.work.iterdir()) == []
+
+
+def test_who_stops_reading_the_events_cancels_the_job(long_desk: Desk) -> None:
+    process = long_desk.start("run", "--json", long_desk.write())
+    until_event(process, "VideoEncodingStarted")
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(PATIENCE) == 1
+    assert "Traceback" not in errors
+    assert list(long_desk.work.iterdir()) == []
+    process.stderr.close()
+
+
+def test_a_killed_command_leaves_no_process_and_the_next_one_tidies_up(long_desk: Desk) -> None:
+    process = long_desk.start("run", "--json", long_desk.write())
+    until_event(process, "VideoEncodingStarted")
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while long_desk.processes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert long_desk.processes() == []
+    assert list(long_desk.work.glob("temporal-*"))
+    assert long_desk.run("run", long_desk.write(MediaMappings={"VideoStreamExpression": "nothing"}))[0] == 1
+    assert not list(long_desk.work.glob("temporal-*"))
+
+
+class Remote:
+    """The command against a server and a worker that run elsewhere."""
+
+    def __init__(self, service: Service, server: TemporalServer, folder: Path) -> None:
+        self.service = service
+        self._env = os.environ | {"TEMPORAL_ADDRESS": server.address}
+        self._folder = folder
+
+    async def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            ENCODING,
+            *arguments,
+            env=self._env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        return process.returncode or 0, output.decode(), errors.decode()
+
+    def write(self, job: dict[str, Any]) -> str:
+        path = self._folder / "job.json"
+        path.write_text(json.dumps(job))
+        return str(path)
+
+
+@pytest.fixture
+def encoding(service: Service, temporal_server: TemporalServer, tmp_path: Path) -> Remote:
+    return Remote(service, temporal_server, tmp_path)
+
+
+@pytest.fixture
+def short_job(service: Service, clip: Clips) -> dict[str, Any]:
+    return service.job(service.source(clip(seconds=1, size="160x90"), name="short"))
+
+
+@pytest.fixture
+def long_job(service: Service, clip: Clips) -> dict[str, Any]:
+    slow = {"OutputFormat": ["Dash"], "OptimizeFor": "Quality"}
+    return service.job(service.source(clip(seconds=20, size="1280x720"), name="long"), ContentProcessing=slow)
+
+
+async def test_submit_then_watch(encoding: Remote, short_job: dict[str, Any]) -> None:
+    status, job_id, errors = await encoding("submit", encoding.write(short_job), "--id", 'O\'Brien "1"')
+    assert (status, errors) == (0, "")
+    for name in (job_id.strip(), 'O\'Brien "1"'):  # once live, once ended
+        status, output, errors = await encoding("watch", "--json", name)
+        assert (status, errors) == (0, "")
+        events = [json.loads(line) for line in output.splitlines()]
+        assert {event["JobId"] for event in events} == {job_id.strip()}
+        names = [event["EventType"] for event in events if "Progress" not in event]
+        assert names == [name for name in ORDER[:-1] if "Progress" not in name] + ["ContentPublished", "JobSuccess"]
+
+
+async def test_watch_a_job_that_somebody_else_started_then_cancel_it(
+    encoding: Remote, long_job: dict[str, Any]
+) -> None:
+    handle = await encoding.service.submit(long_job)
+    watching = asyncio.create_task(encoding("watch", handle.id))
+    await encoding.service.wait_for(handle.id, "EncodingProgress")
+    assert await encoding("cancel", handle.id, "--reason", "wrong title") == (0, "", "")
+    status, output, errors = await watching
+    assert status == 1
+    assert "EncodingProgress" in output
+    assert errors.startswith("5001 Job Cancelled: ")
+    assert "wrong title" in errors
+
+
+async def test_an_unknown_job_is_status_1(encoding: Remote) -> None:
+    for command in ("watch", "cancel"):
+        status, output, errors = await encoding(command, "no' OR WorkflowId != '")
+        assert (status, output) == (1, "")
+        assert errors.startswith("no job has the id no' OR")
+        assert len(errors.splitlines()) == 1
+
+
+async def test_watching_a_job_that_is_terminated_ends_with_the_reason(
+    encoding: Remote, long_job: dict[str, Any]
+) -> None:
+    handle = await encoding.service.submit(long_job)
+    watching = asyncio.create_task(encoding("watch", "--json", handle.id))
+    await encoding.service.wait_for(handle.id, "VideoEncodingStarted")
+    await handle.terminate("by an operator")
+    status, _, errors = await watching
+    assert status == 1
+    assert "ended from outside (TERMINATED)" in errors
+    assert len(errors.splitlines()) == 1

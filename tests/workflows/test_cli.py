@@ -1,0 +1,109 @@
+"""What the command answers without any server; `tests/integration/test_cli_run.py` runs jobs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from typer.testing import CliRunner, Result
+
+from tests.servers.ports import free_ports
+from workflows.cli import app
+
+JOB: dict[str, Any] = {
+    "ContentAcquisition": {"Provider": "Files", "UriPath": "/media/in"},
+    "MediaMappings": {"VideoStreamExpression": r"\.mp4$"},
+    "ContentProcessing": {"OutputFormat": ["Dash"]},
+    "ContentPublishing": {"Provider": "Files", "UriPath": "/media/out"},
+}
+
+
+def encoding(*arguments: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(app, arguments, input=stdin)
+
+
+def validated(tmp_path: Path, text: bytes) -> Result:
+    (tmp_path / "job.json").write_bytes(text)
+    return encoding("validate", str(tmp_path / "job.json"))
+
+
+def test_a_valid_job_is_called_so(tmp_path: Path) -> None:
+    result = validated(tmp_path, json.dumps(JOB).encode())
+    assert (result.exit_code, result.stdout) == (0, "the job is valid\n")
+
+
+def test_a_job_can_come_from_standard_input() -> None:
+    assert encoding("validate", "-", stdin=json.dumps(JOB).encode()).exit_code == 0
+
+
+def test_every_bad_field_is_told_by_its_path(tmp_path: Path) -> None:
+    job = JOB | {"Extra": 1, "MessagePublishers": [{"Type": "RabbitMQ"}], "ContentProcessing": {"VideoFormat": "VP9"}}
+    result = validated(tmp_path, json.dumps(job).encode())
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    for path in ("Extra", "MessagePublishers[0].Host", "ContentProcessing.VideoFormat"):
+        assert any(line.startswith(f"{path}: ") for line in lines), lines
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"{", "is not JSON: .* in line 1, column 2"),
+        (b"\xff\xfe{", "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"ExternalId": NaN}', "NaN is not JSON"),
+        (b'{"ExternalId": -Infinity}', "-Infinity is not JSON"),
+        (b'{"ExternalId": "a", "ExternalId": "b"}', "'ExternalId' stands twice"),
+        (b'{"A": {"B": 1, "B": 2}}', "'B' stands twice"),
+        (b"[]", "must be a JSON object, not an array"),
+        (b"null", "must be a JSON object, not nothing"),
+        (b'{"ExternalId": "' + b"x" * 10_000_000 + b'"}', "larger than 1500000 bytes"),
+        (json.dumps(JOB | {"ExternalId": "\ud800"}).encode(), "ExternalId: .*unicode"),
+    ],
+)
+def test_what_is_no_job_is_refused_with_the_reason(tmp_path: Path, text: bytes, reason: str) -> None:
+    result = validated(tmp_path, text)
+    assert result.exit_code == 2
+    assert len(result.stderr) < 2000
+    assert re.search(reason, result.stderr), result.stderr
+
+
+@pytest.mark.parametrize("name", ["missing.json", "."])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    result = encoding("validate", str(tmp_path / name))
+    assert result.exit_code == 2
+    assert f"{tmp_path / name} cannot be read: " in result.stderr or str(tmp_path) in result.stderr
+
+
+def test_the_schemas_are_schemas() -> None:
+    job = json.loads(encoding("schema", "job").stdout)
+    Draft202012Validator.check_schema(job)
+    Draft202012Validator(job).validate(JOB)
+    events = json.loads(encoding("schema", "events").stdout)
+    assert len(events) == 13
+    for schema in events.values():
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["submit"], ["watch"], ["cancel"], ["validate"], ["schema"], ["worker"]], ids=str
+)
+def test_help_teaches(command: list[str]) -> None:
+    result = encoding(*command, "--help")
+    assert result.exit_code == 0
+    assert "Usage:" in result.stdout
+    assert len(result.stdout.splitlines()) > 5
+
+
+@pytest.mark.parametrize("command", [["watch", "id"], ["cancel", "id"], ["submit", "-"], ["run", "-"]], ids=str)
+def test_a_server_that_does_not_answer_is_named(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    result = encoding(*command, stdin=json.dumps(JOB).encode())
+    assert result.exit_code == 1
+    assert f"the Temporal server at {address} cannot be reached" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
