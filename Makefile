@@ -49,8 +49,9 @@ test-slow: $(STAMP) $(SERVERS)/.stamp ## the tests that take minutes
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) ## measure, and print the table
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP) $(SERVERS)/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'

@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
 from activities.settings import Settings
 from workflows.client import connect
 from workflows.logs import log_to_stderr
@@ -19,11 +21,17 @@ async def _serve() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = await connect()
+    client = await connect(runtime=_runtime())
     async with workers(client, settings):
         logger.info("worker is ready: role %s, namespace %s", settings.role, client.namespace)
         await stop.wait()
         logger.info("worker is asked to stop: running activities get %s", settings.shutdown_grace)
+
+
+def _runtime() -> Runtime | None:
+    """Temporal's runtime, with metrics for Prometheus where an address for them is set."""
+    address = os.environ.get("ENCODING_METRICS_ADDRESS")
+    return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address))) if address else None
 
 
 def main() -> None:

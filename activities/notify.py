@@ -16,7 +16,7 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
-from publishers import publish
+from publishers import check, publish
 from publishers.base import PublishError, Refused
 from publishers.config import MessagePublisher
 from publishers.events import AcquisitionProgress, Body, EncodingProgress, Message, Sender, message
@@ -51,14 +51,35 @@ class PublishRequest:
 async def publish_events(request: PublishRequest) -> None:
     """Hand over each event in turn; a retry goes on behind the last one that was confirmed."""
     confirmed = Progress(last_progress().done, len(request.messages))
+    meter = activity.metric_meter().with_additional_attributes({"transport": request.publisher.type})
+    delivered = meter.create_counter("encoding_events_delivered", "Lifecycle events that a receiver has confirmed.")
+    failed = meter.create_counter("encoding_events_failed", "Attempts to deliver that failed, by kind of error.")
     try:
         async with beating(confirmed):
             for event in request.messages[int(confirmed.done) :]:
                 await publish(request.publisher, event)
                 confirmed.done += 1
+                delivered.add(1)
     except PublishError as error:
+        failed.add(1, {"error": type(error).__name__})
+        activity.logger.warning("%s: %s", request.publisher.address, error)
         given_up = isinstance(error, Refused) and activity.info().attempt >= REFUSALS
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=given_up) from None
+
+
+@activity.defn
+async def check_receivers(publishers: list[MessagePublisher]) -> list[str]:
+    """What would keep events from arriving, as far as it shows without sending one; a line per receiver."""
+    errors = await asyncio.gather(*(_checked(publisher) for publisher in publishers))
+    return [error for error in errors if error]
+
+
+async def _checked(publisher: MessagePublisher) -> str | None:
+    try:
+        await check(publisher)
+    except PublishError as error:
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True)

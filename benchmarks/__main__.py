@@ -1,27 +1,31 @@
 """`make bench`: side by side in one run; prints ratios, asserts nothing: machines are noisy."""
 
+import argparse
 import asyncio
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks import overhead
+from benchmarks import delivery, overhead
 
 ROUNDS = 3
+BENCHMARKS = {"overhead": overhead.measure, "delivery": delivery.measure}
 
 
-async def main() -> None:
-    """Run every benchmark and print its table."""
-    table = Table("what", "plain tools", "the service", "ratio", title=f"medians of {ROUNDS}, seconds")
-    with tempfile.TemporaryDirectory() as scratch:
-        for row in await overhead.measure(Path(scratch), ROUNDS):
-            table.add_row(row.what, f"{row.plain:.2f}", f"{row.ours:.2f}", f"{row.ours / row.plain:.3f}")
-    Console(width=120).print(table)
+async def main(names: list[str]) -> None:
+    """Run the benchmarks and print their tables."""
+    for name in names:
+        with tempfile.TemporaryDirectory() as scratch:
+            for table in await BENCHMARKS[name](Path(scratch), ROUNDS):
+                Console(width=120).print(table)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("name", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS))
+    asyncio.run(main(parser.parse_args().name))
+    sys.stdout.flush()
     os._exit(0)  # see workflows/cli.py

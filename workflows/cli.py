@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
 from temporalio.service import RPCError, RPCStatusCode
 
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
+from workflows.console import JobView
 from workflows.embedded import EmbeddedServerError
 from workflows.job import InvalidJob, Job, job_id_of, job_schema
 from workflows.logs import log_to_stderr
-from workflows.session import Place, place_for, see_through
+from workflows.session import Place, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
 """Temporal takes 2 MB as a workflow's input; some of it is the envelope's."""
@@ -92,6 +94,36 @@ def watch(job: JobName, *, as_json: AsJson = False) -> None:
         return await see_through(place, handle, as_json=as_json, cancel_on_interrupt=False)
 
     _finish(_await(work()))
+
+
+@app.command()
+def events(
+    job: JobName,
+    *,
+    as_json: AsJson = False,
+    resend: Annotated[bool, typer.Option("--resend", help="Send them to the job's publishers again.")] = False,
+    first: Annotated[int, typer.Option("--from", min=1, help="Lowest SequenceNumber.")] = 1,
+    publisher: Annotated[int | None, typer.Option(min=1, help="Only this one of the job's publishers.")] = None,
+) -> None:
+    """Print the events of a job, running or ended, from its history; or send them again.
+
+    They keep their EventIds, so that consumers can tell a repetition. Exit status 1: a receiver did not take them.
+    """
+
+    async def work() -> list[str]:
+        client = await jobs.connect()
+        handle = await jobs.find(client, job)
+        if resend:
+            return await jobs.resend(client, handle, first=first, publisher=publisher)
+        show = print_json if as_json else JobView(Console()).show_event
+        for event in await jobs.events(handle):
+            if event.sequence_number >= first:
+                show(event)
+        return []
+
+    if failures := _await(work()):
+        typer.echo("\n".join(failures), err=True)
+        raise typer.Exit(FAILED)
 
 
 @app.command()

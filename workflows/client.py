@@ -11,12 +11,13 @@ from uuid import uuid4
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.notify import REPORT_INTERVAL, EventLog, Meter
+from activities.notify import REPORT_INTERVAL, EventLog, Meter, PublishRequest
 from publishers.events import FinalError, JobSuccess, Message
-from workflows.job import job_id_of
-from workflows.options import CONTROL_QUEUE, WORKFLOW
+from workflows.job import job_id_of, publishers_of
+from workflows.options import CONTROL_QUEUE, RESEND_WORKFLOW, WORKFLOW
 
 POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
@@ -39,12 +40,12 @@ class EndedOutside(RuntimeError):
     """The run was closed by somebody else than the job itself: it has no final event."""
 
 
-async def connect(address: str | None = None) -> Client:
+async def connect(address: str | None = None, runtime: Runtime | None = None) -> Client:
     """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, …), or to `address`."""
     config = ClientConfig.load_client_connect_config()
     if address:
         config["target_host"] = address
-    return await Client.connect(**config, data_converter=pydantic_data_converter)
+    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
 
 
 async def submit(client: Client, description: dict[str, Any], workflow_id: str | None = None) -> Handle:
@@ -131,6 +132,51 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
                 told_at = time.monotonic()
                 yield meter.watch.message(meter.percent, datetime.now(UTC))
         await asyncio.sleep(POLL_INTERVAL)
+
+
+async def events(handle: Handle) -> list[Message]:
+    """The events so far, from the run's history, for as long as the server keeps that."""
+    return (await _log(handle, 0)).events
+
+
+async def resend(client: Client, handle: Handle, *, first: int = 1, publisher: int | None = None) -> list[str]:
+    """Send lifecycle events again, with the ids that they had.
+
+    Args:
+        client: of the server that has the job.
+        handle: the job.
+        first: the lowest SequenceNumber.
+        publisher: number of the one publisher that gets them, from 1; None = all.
+
+    Returns:
+        A line for each receiver that did not take them.
+
+    Raises:
+        ValueError: there is no such publisher, or nothing to send.
+    """
+    receivers = publishers_of(await _input(client, handle))
+    if publisher is not None:
+        if not 1 <= publisher <= len(receivers):
+            raise ValueError(f"the job has {len(receivers)} publishers; there is no number {publisher}")
+        receivers = [receivers[publisher - 1]]
+    messages = [m for m in await events(handle) if m.progress is None and m.sequence_number >= first]
+    if not messages or not receivers:
+        raise ValueError("there is nothing to send" if receivers else "the job has no message publishers")
+    failures: list[str | None] = await client.execute_workflow(
+        RESEND_WORKFLOW,
+        [PublishRequest(receiver, messages) for receiver in receivers],
+        id=f"resend-{handle.id}-{uuid4()}",
+        task_queue=CONTROL_QUEUE,
+        result_type=list[str | None],
+    )
+    return [f"{to.address}: {why}" for to, why in zip(receivers, failures, strict=True) if why]
+
+
+async def _input(client: Client, handle: Handle) -> Any:
+    async for event in handle.fetch_history_events(page_size=1):
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        return (await client.data_converter.decode(payloads))[0] if payloads else None
+    return None
 
 
 async def _log(handle: Handle, seen: int) -> EventLog:

@@ -36,6 +36,7 @@ from activities.settings import Settings
 from workflows.board import Board
 from workflows.job import InvalidJob, Job, Undecodable, publishers_of, sender_of
 from workflows.lifecycle import STEPS, Outcome, Step, final_error, job_success, reason
+from workflows.options import WORKFLOW
 from workflows.outbox import Outbox
 
 BUG_ATTEMPTS = 3
@@ -110,14 +111,18 @@ class _Workflow(WorkflowInboundInterceptor):
         super().init(_Activities(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        description = _decoded(input.args[0]) if input.args else None
         info = workflow.info()
+        if info.workflow_type != WORKFLOW:
+            return await super().execute_workflow(input)
+        description = _decoded(input.args[0]) if input.args else None
         sender = sender_of(description, info.workflow_id, info.namespace)
         self.outbox = Outbox(sender, publishers_of(description))
         self.board = Board(sender)
         self.main = asyncio.current_task()
         self.cancel_reason = ""
         self._listen()
+        if self.outbox.lanes:
+            self.checking = asyncio.create_task(self._check_receivers())
         try:
             self.board.make_searchable(await _local(registered_search_attributes))
             self.job = Job.parse(description)
@@ -133,6 +138,9 @@ class _Workflow(WorkflowInboundInterceptor):
         self.outbox.emit(job_success(output))
         await self._drain()
         return {"JobId": sender.job_id, "Output": output, "Undelivered": self._undelivered()}
+
+    async def _check_receivers(self) -> None:
+        self.board.warn(await self.outbox.check())
 
     def finished(self, step: Step, request: Any, task: "asyncio.Task[Any]") -> None:
         """An activity has ended: tell what that means, before the code that awaits it goes on."""

@@ -21,6 +21,7 @@ from activities.prepare import prepare_text
 from activities.validate import validate
 
 WORKFLOW = "EncodingJob"
+RESEND_WORKFLOW = "ResendEvents"
 CONTROL_QUEUE = "encoding"
 """Workflows, transfers and events."""
 TRANSCODE_QUEUE = "encoding-transcode"

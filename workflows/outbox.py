@@ -19,6 +19,7 @@ from activities.notify import (
     Reported,
     ReportRequest,
     Watch,
+    check_receivers,
     publish_events,
     report_progress,
 )
@@ -31,6 +32,7 @@ BATCH_EVENTS = 50
 # The server keeps trying as long as the run is open; the drain at its end has the deadline.
 FOREVER = timedelta(days=365)
 PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
+CHECK_TIMEOUT = timedelta(minutes=1)
 REPORTER_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
 
@@ -167,6 +169,19 @@ class Outbox:
         self.lanes = [Lane(publisher) for publisher in publishers]
         self.watching: Watching | None = None
         self._own_lane = Lane(None)
+
+    async def check(self) -> list[str]:
+        """What would keep events from arriving, found before the first one leaves; it holds nothing up."""
+        try:
+            return await workflow.execute_activity(
+                check_receivers,
+                [lane.publisher for lane in self.lanes if lane.publisher],
+                schedule_to_close_timeout=CHECK_TIMEOUT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary="see whether events can be delivered",
+            )
+        except ActivityError as error:
+            return [f"the receivers of events could not be checked: {reason(error)}"]
 
     def emit(self, body: Body, then: WatchPlan | None = None) -> None:
         """Decide an event: it ends the progress of the phase before it, and starts that of the phase `then`."""

@@ -1,5 +1,6 @@
 """The single wiring: everything that turns a plain Temporal worker into one of the service."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -11,18 +12,20 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.notify import publish_events, report_progress
+from activities.notify import check_receivers, publish_events, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
+from publishers.connections import close_connections
 from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
 from workflows.options import CONTROL_QUEUE, OPTIONS, TRANSCODE_QUEUE
+from workflows.resend import ResendEvents
 
 # How stale progress is, and how long a cancel takes to arrive, follow from these.
 CONTROL_HEARTBEATS = timedelta(milliseconds=100)
 TRANSCODE_HEARTBEATS = timedelta(seconds=1)
 
-# Only workflows/encoding.py is loaded anew for every run. The rest is imported once and shared: it is pure, or
+# Only the workflows' own files are loaded anew for every run. The rest is imported once and shared: it is pure, or
 # consists of activities that the workflow merely names.
 SHARED_MODULES = (
     "activities",
@@ -42,11 +45,14 @@ SHARED_MODULES = (
 
 def control_plugin(settings: Settings) -> SimplePlugin:
     """For workers (and replayers) of the queue `encoding`: workflows, transfers and events."""
-    own: list[Callable[..., Any]] = [publish_events, report_progress, registered_search_attributes, request_cancel]
+    own: list[Callable[..., Any]] = [
+        *(check_receivers, publish_events, report_progress),
+        *(registered_search_attributes, request_cancel),
+    ]
     return SimplePlugin(
         "encoding-control",
         data_converter=pydantic_data_converter,
-        workflows=[EncodingJob],
+        workflows=[EncodingJob, ResendEvents],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
         ),
@@ -72,6 +78,7 @@ def _activities_of(queue: str) -> list[Callable[..., Any]]:
 async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
     """Run the workers of the configured role inside the block; leaving it lets running activities finish."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, close_connections)
         if settings.role in ("all", "control"):
             await stack.enter_async_context(_control_worker(client, settings))
         if settings.role in ("all", "transcode"):

@@ -107,14 +107,19 @@ async def see_through(
         _cancel_on_interrupt(handle)
     hint = asyncio.create_task(_hint_at_missing_worker(place.client))
     try:
-        return await (_print_json(handle) if as_json else _show(handle, place.ui_url))
+        return await (_follow_json(handle) if as_json else _show(handle, place.ui_url))
     finally:
         hint.cancel()
 
 
-async def _print_json(handle: jobs.Handle) -> Message:
+def print_json(event: Message) -> None:
+    """One event as one line."""
+    print(json.dumps(event.body, ensure_ascii=False), flush=True)  # noqa: T201
+
+
+async def _follow_json(handle: jobs.Handle) -> Message:
     async for event in jobs.follow(handle):
-        print(json.dumps(event.body, ensure_ascii=False), flush=True)  # noqa: T201
+        print_json(event)
     return event
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -281,3 +282,30 @@ async def test_watching_a_job_that_is_terminated_ends_with_the_reason(
     assert status == 1
     assert "ended from outside (TERMINATED)" in errors
     assert len(errors.splitlines()) == 1
+
+
+async def test_events_are_printed_and_sent_again_as_they_were(encoding: Remote, short_job: dict[str, Any]) -> None:
+    elsewhere = {"Type": "Files", "UriPath": str(encoding.service.root / "elsewhere")}
+    short_job["MessagePublishers"].append(elsewhere)
+    ended = await encoding.service.run(short_job)
+    status, output, errors = await encoding("events", "--json", ended.job_id)
+    assert (status, errors) == (0, "")
+    printed = [json.loads(line) for line in output.splitlines()]
+    assert [event for event in printed if "Progress" not in event] == ended.lifecycle
+    folder = encoding.service.root / "elsewhere" / ended.job_id
+    shutil.rmtree(folder)
+    assert await encoding("events", ended.job_id, "--resend", "--from", "5", "--publisher", "2") == (0, "", "")
+    sent = [json.loads(file.read_text()) for file in sorted(folder.iterdir())]
+    assert sent == ended.lifecycle[4:]
+
+
+async def test_events_that_cannot_be_sent_again_are_told(encoding: Remote, short_job: dict[str, Any]) -> None:
+    ended = await encoding.service.run(short_job)
+    status, _, errors = await encoding("events", ended.job_id, "--resend", "--publisher", "7")
+    assert (status, errors) == (1, "the job has 1 publishers; there is no number 7\n")
+    shutil.rmtree(encoding.service.events_folder)
+    encoding.service.events_folder.write_text("a file where the folder was")
+    status, _, errors = await encoding("events", ended.job_id, "--resend")
+    encoding.service.events_folder.unlink()
+    assert status == 1
+    assert "a part of the path is a file" in errors
