@@ -23,8 +23,10 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
-BEAT_INTERVAL = 0.1
+BEAT_INTERVAL = 0.05
 """Seconds between a reporter's beats: the time after which it learns that its phase is over."""
+BEATS = 200
+"""Beats a second of all reporters of a worker together, about: with many jobs, each beats less often."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
 REFUSALS = 5
@@ -190,15 +192,20 @@ class Milestone:
     remaining_seconds: int | None
 
 
+_reporting: set[asyncio.Task[None]] = set()
+
+
 @activity.defn
 async def report_progress(request: ReportRequest) -> Reported:
     """Tell the percent of a phase whenever it has changed, until cancelled."""
     reporter = _Reporter(request)
     task, cancelled = asyncio.create_task(reporter.run()), None
+    _reporting.add(task)
+    task.add_done_callback(_reporting.discard)
     while not task.done():
         activity.heartbeat(Progress(reporter.meter.percent, 100))
         try:
-            await asyncio.wait([task], timeout=BEAT_INTERVAL)
+            await asyncio.wait([task], timeout=max(BEAT_INTERVAL, len(_reporting) / BEATS))
         except asyncio.CancelledError as error:
             # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
             cancelled = error

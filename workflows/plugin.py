@@ -12,7 +12,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.notify import check_receivers, publish_events, report_progress
+from activities.notify import BEAT_INTERVAL, check_receivers, publish_events, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
 from publishers.connections import close_connections
@@ -22,7 +22,9 @@ from workflows.options import CONTROL_QUEUE, OPTIONS, TRANSCODE_QUEUE
 from workflows.resend import ResendEvents
 
 # How stale progress is, and how long a cancel takes to arrive, follow from these.
-CONTROL_HEARTBEATS = timedelta(milliseconds=100)
+CONTROL_HEARTBEATS = timedelta(seconds=BEAT_INTERVAL)
+CONTROL_SLOTS = 2000
+"""Activities of the queue `encoding` at once: they wait more than they work, and reporters stay for a whole phase."""
 TRANSCODE_HEARTBEATS = timedelta(seconds=1)
 
 # Only the workflows' own files are loaded anew for every run. The rest is imported once and shared: it is pure, or
@@ -91,6 +93,7 @@ def _control_worker(client: Client, settings: Settings) -> Worker:
         client,
         task_queue=CONTROL_QUEUE,
         plugins=[control_plugin(settings)],
+        max_concurrent_activities=CONTROL_SLOTS,
         max_heartbeat_throttle_interval=CONTROL_HEARTBEATS,
         graceful_shutdown_timeout=settings.shutdown_grace,
     )
