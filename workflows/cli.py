@@ -6,20 +6,21 @@ import logging
 import os
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
-from workflows.console import JobView
-from workflows.embedded import EmbeddedServerError
+from workflows.console import JobView, Terminal, printable
 from workflows.job import InvalidJob, Job, job_id_of, job_schema
 from workflows.logs import log_to_stderr
-from workflows.session import Place, place_for, print_json, see_through
+from workflows.session import EXIT_INTERRUPTED, Place, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
 """Temporal takes 2 MB as a workflow's input; some of it is the envelope's."""
@@ -50,8 +51,8 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
     Without TEMPORAL_ADDRESS a Temporal server and a worker run for the time of the job. Unless ENCODING_FILES_ROOT
     says otherwise, that worker reads and writes just the folders that the job names.
 
-    Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate. Ctrl-C cancels the
-    job, and so does the end of whoever reads its output.
+    Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate. Ctrl-C and SIGTERM cancel the
+    job, and so does an output that cannot be written, as when whoever reads it has ended.
     """
     description = _read(job_file)
     job = _parse(description)
@@ -61,8 +62,8 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
             handle = await jobs.submit(place.client, description)
             try:
                 return await see_through(place, handle, as_json=as_json)
-            except BrokenPipeError:
-                await jobs.cancel(handle, "nobody reads its events any more")
+            except OSError as error:
+                await jobs.cancel(handle, f"its events cannot be shown any more: {error.strerror}")
                 await jobs.ended(handle)
                 raise
 
@@ -115,7 +116,7 @@ def events(
         handle = await jobs.find(client, job)
         if resend:
             return await jobs.resend(client, handle, first=first, publisher=publisher)
-        show = print_json if as_json else JobView(Console()).show_event
+        show = print_json if as_json else JobView(Terminal()).show_event
         for event in await jobs.events(handle):
             if event.sequence_number >= first:
                 show(event)
@@ -162,7 +163,7 @@ def worker() -> None:
     ENCODING_FILES_ROOT lists the folders (separated by :) below which Files locations may lie, ENCODING_WORK_ROOT is
     the work folder that all workers share, ENCODING_ROLE is all, control or transcode. The README lists all variables.
     """
-    os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - replaced: signals reach it directly
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "worker"])  # noqa: S606 - replaced: signals reach it directly
 
 
 def _read(job_file: str) -> Any:
@@ -176,7 +177,7 @@ def _read(job_file: str) -> Any:
     if not data.strip():
         _refuse(f"{job_file} is empty; a job is a JSON object, see `encoding schema job`")
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         _refuse(f"{job_file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}")
     except (UnicodeDecodeError, RecursionError):
@@ -222,17 +223,17 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run(work)
     except jobs.UnknownJob as error:
         text = f"{error}; `temporal workflow list` shows those there are"
+    except WorkflowAlreadyStartedError as error:
+        text = f"there is a job with the id {error.workflow_id!r} already; choose another one"
     except RPCError as error:
         text = f"the Temporal server refuses: {error.message}"
         if error.status == RPCStatusCode.UNAVAILABLE:
             text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"
-    except (EmbeddedServerError, jobs.EndedOutside) as error:
-        text = str(error)
     except BrokenPipeError:  # whoever read our output has heard enough
         os._exit(FAILED)
-    except RuntimeError as error:
-        text = f"the Temporal server at {_address()} cannot be reached; check TEMPORAL_ADDRESS ({error})"
-    except ValueError as error:
+    except OSError as error:
+        text = f"{error.filename or 'the output'} cannot be written: {error.strerror}"
+    except (RuntimeError, ValueError) as error:
         text = str(error)
     typer.echo(text, err=True)
     raise typer.Exit(FAILED)
@@ -244,7 +245,7 @@ def _address() -> str:
 
 def _finish(last: Message) -> None:
     if last.event_type == FinalError.__name__:
-        typer.echo(f"{last.body['Code']} {last.body['Error']}: {last.body['Message']}", err=True)
+        typer.echo(printable(f"{last.body['Code']} {last.body['Error']}: {last.body['Message']}"), err=True)
         raise typer.Exit(FAILED)
 
 
@@ -257,6 +258,8 @@ def _set_up_logging() -> None:
             _refuse(f"ENCODING_LOG_LEVEL: {error}")
     else:
         logging.getLogger().addHandler(logging.NullHandler())
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
+    logging.captureWarnings(capture=True)
 
 
 def main() -> None:
@@ -267,13 +270,17 @@ def main() -> None:
     except typer.Exit as ended:
         status = ended.exit_code
     except typer.Abort:
+        status = EXIT_INTERRUPTED
+    except OSError as error:
+        typer.echo(f"the output cannot be written: {error.strerror}", err=True)
         status = FAILED
     except Exception as error:
         if not hasattr(error, "show"):
             raise
         error.show()
         status = INVALID
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # one that was closed before we started is None
+            stream.flush()
     # Temporal's client runs threads of its own; a regular interpreter exit beside them crashed one time in three.
     os._exit(status)

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
@@ -23,6 +25,8 @@ POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
 LISTING_ATTEMPTS = 5
 """A job is listed a moment after it has started."""
+MADE_VERSION = 5
+"""Of the GUIDs that `job_id_of` makes."""
 ANSWER_TIMEOUT = timedelta(seconds=5)
 AWAY = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
 """How the server says that no worker has answered a query."""
@@ -36,26 +40,43 @@ class UnknownJob(LookupError):
     """No job has this id."""
 
 
+class Unreachable(RuntimeError):
+    """No Temporal server answers at the address."""
+
+
 class EndedOutside(RuntimeError):
     """The run was closed by somebody else than the job itself: it has no final event."""
 
 
 async def connect(address: str | None = None, runtime: Runtime | None = None) -> Client:
-    """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, …), or to `address`."""
+    """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, …), or to `address`.
+
+    Raises:
+        Unreachable: there is no server, or the address is none.
+    """
     config = ClientConfig.load_client_connect_config()
     if address:
         config["target_host"] = address
-    return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    try:
+        return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    except (RuntimeError, ValueError) as error:
+        at = config.get("target_host", "localhost:7233")
+        raise Unreachable(f"the Temporal server at {at} cannot be reached; check TEMPORAL_ADDRESS ({error})") from None
 
 
 async def submit(client: Client, description: dict[str, Any], workflow_id: str | None = None) -> Handle:
-    """Start a job; a new GUID is its id unless one is given."""
+    """Start a job; a new GUID is its id unless one is given.
+
+    Raises:
+        WorkflowAlreadyStartedError: there is or was one with this id; its events would have the ids of that one's.
+    """
     external_id = description.get("ExternalId")
     return await client.start_workflow(
         WORKFLOW,
         description,
         id=workflow_id or str(uuid4()),
         task_queue=CONTROL_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         static_summary=external_id[:200] if isinstance(external_id, str) and external_id else None,
     )
 
@@ -70,15 +91,29 @@ async def find(client: Client, id_: str) -> Handle:
     try:
         if (await handle.describe()).workflow_type == WORKFLOW:
             return handle
+    except UnicodeEncodeError:
+        pass
     except RPCError as error:
-        if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+        if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT) or _lacks_namespace(error):
             raise
-    for _ in range(LISTING_ATTEMPTS):
+    for _ in range(LISTING_ATTEMPTS if _is_made(id_) else 0):
         async for run in client.list_workflows(f"WorkflowType = '{WORKFLOW}'"):
             if job_id_of(run.id) == id_:
                 return client.get_workflow_handle(run.id)
         await asyncio.sleep(POLL_INTERVAL)
-    raise UnknownJob(f"no job has the id {id_}")
+    raise UnknownJob(f"no job has the id {id_[:200]!r}")
+
+
+def _lacks_namespace(error: RPCError) -> bool:
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
+
+
+def _is_made(id_: str) -> bool:
+    """Whether it may be a JobId that was made from a workflow id; all others are workflow ids themselves."""
+    try:
+        return UUID(id_).version == MADE_VERSION
+    except ValueError:
+        return False
 
 
 async def cancel(handle: Handle, reason: str | None = None) -> None:

@@ -1,5 +1,7 @@
 """A job on the terminal: a bar per phase, and a line per event as it arrives."""
 
+import errno
+import os
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +26,19 @@ TELLING = {
     "FinalError": ("Code", "Error", "Message"),
 }
 """The fields that a line shows of an event."""
+
+
+class Terminal(Console):
+    """Rich ends the process when nobody reads its output; here the caller has a job to take care of first."""
+
+    def on_broken_pipe(self) -> None:
+        """See base class."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def printable(text: str) -> str:
+    """One line that says what it says: what a job contains must not steer the terminal of who looks at it."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class JobView(AbstractContextManager["JobView"]):
@@ -55,7 +70,9 @@ class JobView(AbstractContextManager["JobView"]):
             f"{name}={event.body[name]}" for name in TELLING.get(event.event_type, ()) if name in event.body
         )
         time = event.body["Timestamp"][11:23]
-        self._console.print(f"{time} {event.event_type:<22} {fields}", markup=False, highlight=False, soft_wrap=True)
+        line = printable(f"{time} {event.event_type:<22} {fields}".rstrip())
+        # A terminal gets lines that break between words, a file or a pipe whole ones.
+        self._console.print(line, markup=False, highlight=False, soft_wrap=not self._console.is_terminal)
         if event.progress is not None:
             self._bars.update(self._tasks[PROGRESS_PHASES[event.event_type]], completed=event.progress)
 

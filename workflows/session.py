@@ -1,17 +1,18 @@
 """Seeing a job through from the command line: where it runs, what is shown, how it ended."""
 
 import asyncio
+import fcntl
 import json
 import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -21,13 +22,13 @@ from activities.settings import Settings
 from publishers.events import Message
 from publishers.roots import VARIABLE, FolderError, local_path
 from workflows import client as jobs
-from workflows.console import JobView
+from workflows.console import JobView, Terminal
 from workflows.embedded import embedded_server
 from workflows.job import Job
 from workflows.options import CONTROL_QUEUE
 from workflows.plugin import workers
 
-SERVER_FOLDER = "temporal-"
+RUN_FOLDER = "encoding-run-"
 BAR_INTERVAL = 0.5
 """Seconds between two looks at the phases."""
 EXIT_INTERRUPTED = 130
@@ -51,9 +52,10 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
         return
     # Whoever runs this command may read and write these folders anyway; a worker that serves others has to be told.
     os.environ.setdefault(VARIABLE, ":".join(_own_folders(job)))
-    settings = Settings.from_environment()
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(_server_folder(settings.work_root))
+        folder = stack.enter_context(_run_folder(Settings.from_environment().work_root))
+        os.environ["ENCODING_WORK_ROOT"] = str(folder)
+        settings = Settings.from_environment()
         server = await stack.enter_async_context(embedded_server(folder))
         client = await jobs.connect(server.address)
         await stack.enter_async_context(workers(client, settings))
@@ -61,16 +63,29 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
 
 
 @contextmanager
-def _server_folder(work_root: Path) -> Iterator[Path]:
-    """For the server of this process alone, gone at the end; those of processes that were killed go as well."""
-    for left in work_root.glob(f"{SERVER_FOLDER}*"):
-        if not Path("/proc", left.name.removeprefix(SERVER_FOLDER)).exists():
-            shutil.rmtree(left, ignore_errors=True)
-    folder = work_root / f"{SERVER_FOLDER}{os.getpid()}"
-    try:
+def _run_folder(work_root: Path) -> Iterator[Path]:
+    """For the server and the workspace of this run alone, gone at its end; what killed runs have left goes as well."""
+    work_root.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        with _locked(work_root):  # a folder that is not locked yet must not be taken for one that was left
+            for left in work_root.glob(f"{RUN_FOLDER}*"):
+                with suppress(OSError), _locked(left, fcntl.LOCK_NB):
+                    shutil.rmtree(left, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix=RUN_FOLDER, dir=work_root))
+            stack.enter_context(_locked(folder))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
+
+
+@contextmanager
+def _locked(folder: Path, flags: int = 0) -> Iterator[None]:
+    """The kernel lets go of it with the process, whatever ends that; a pid would mean nothing to other containers."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _own_folders(job: Job) -> list[str]:
@@ -114,7 +129,7 @@ async def see_through(
 
 def print_json(event: Message) -> None:
     """One event as one line."""
-    print(json.dumps(event.body, ensure_ascii=False), flush=True)  # noqa: T201
+    print(json.dumps(event.body), flush=True)  # noqa: T201 - ASCII: some readers end a line at U+2028 as well
 
 
 async def _follow_json(handle: jobs.Handle) -> Message:
@@ -124,7 +139,7 @@ async def _follow_json(handle: jobs.Handle) -> Message:
 
 
 async def _show(handle: jobs.Handle, ui_url: str | None) -> Message:
-    console = Console()
+    console = Terminal()
     console.print(f"job {handle.id}" + (f", Temporal UI {ui_url}" if ui_url else ""), highlight=False, soft_wrap=True)
     with JobView(console) as view:
         bars = asyncio.create_task(_move_bars(handle, view))

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowExecutionStatus
 
 from tests.clips import Clips
 from tests.integration.service import Service
 from tests.servers.temporal import TemporalServer
+from workflows import client as jobs
+from workflows.embedded import embedded_server
 
 ENCODING = str(Path(sys.executable).with_name("encoding"))
 PATIENCE = 100
@@ -48,14 +51,14 @@ class Desk:
             "ContentProcessing": {"OutputFormat": ["Dash"], "OptimizeFor": "Speed"},
             "ContentPublishing": {"Provider": "Files", "UriPath": str(folder / "out")},
         }
-        self._env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
-        self._env |= {"ENCODING_WORK_ROOT": str(self.work), "COLUMNS": "100"}
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+        self.env |= {"ENCODING_WORK_ROOT": str(self.work), "COLUMNS": "100"}
 
     def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [ENCODING, *arguments],
             cwd=self.folder,
-            env=self._env,
+            env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -116,11 +119,12 @@ def test_a_job_without_publishers_shows_its_events(desk: Desk) -> None:
 
 
 def test_json_is_one_event_a_line_and_nothing_else(desk: Desk) -> None:
-    status, output, errors = desk.run("run", "--json", desk.write())
+    title = "Käse\u2028\x85"
+    status, output, errors = desk.run("run", "--json", desk.write(ExternalId=title))
     assert (status, errors) == (0, "")
     events = [json.loads(line) for line in output.splitlines()]
     assert [event["EventType"] for event in events] == ORDER
-    assert {event["ExternalId"] for event in events} == {"title-1"}
+    assert {event["ExternalId"] for event in events} == {title}
 
 
 def test_a_final_error_is_told_and_is_status_1(desk: Desk) -> None:
@@ -181,6 +185,28 @@ def test_who_stops_reading_the_events_cancels_the_job(long_desk: Desk) -> None:
     process.stderr.close()
 
 
+def test_an_output_that_cannot_be_written_ends_the_job_with_the_reason(long_desk: Desk) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [ENCODING, "run", "--json", long_desk.write()],
+            env=long_desk.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (process.returncode, process.stderr) == (1, "the output cannot be written: No space left on device\n")
+    assert list(long_desk.work.iterdir()) == []
+
+
+def test_a_work_root_that_cannot_be_used_is_named(desk: Desk) -> None:
+    desk.work.write_text("a file")
+    status, output, errors = desk.run("run", desk.write())
+    assert (status, output) == (1, "")
+    assert errors == f"{desk.work} cannot be written: File exists\n"
+
+
 def test_a_killed_command_leaves_no_process_and_the_next_one_tidies_up(long_desk: Desk) -> None:
     process = long_desk.start("run", "--json", long_desk.write())
     until_event(process, "VideoEncodingStarted")
@@ -190,9 +216,10 @@ def test_a_killed_command_leaves_no_process_and_the_next_one_tidies_up(long_desk
     while long_desk.processes() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert long_desk.processes() == []
-    assert list(long_desk.work.glob("temporal-*"))
+    assert list(long_desk.work.iterdir())
+    (long_desk.work / "temporal-data").mkdir()
     assert long_desk.run("run", long_desk.write(MediaMappings={"VideoStreamExpression": "nothing"}))[0] == 1
-    assert not list(long_desk.work.glob("temporal-*"))
+    assert [folder.name for folder in long_desk.work.iterdir()] == ["temporal-data"]  # which is not ours
 
 
 class Remote:
@@ -200,14 +227,14 @@ class Remote:
 
     def __init__(self, service: Service, server: TemporalServer, folder: Path) -> None:
         self.service = service
-        self._env = os.environ | {"TEMPORAL_ADDRESS": server.address}
+        self.env = os.environ | {"TEMPORAL_ADDRESS": server.address}
         self._folder = folder
 
     async def __call__(self, *arguments: str) -> tuple[int, str, str]:
         process = await asyncio.create_subprocess_exec(
             ENCODING,
             *arguments,
-            env=self._env,
+            env=self.env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -240,6 +267,9 @@ def long_job(service: Service, clip: Clips) -> dict[str, Any]:
 async def test_submit_then_watch(encoding: Remote, short_job: dict[str, Any]) -> None:
     status, job_id, errors = await encoding("submit", encoding.write(short_job), "--id", 'O\'Brien "1"')
     assert (status, errors) == (0, "")
+    status, output, errors = await encoding("submit", encoding.write(short_job), "--id", 'O\'Brien "1"')
+    assert (status, output) == (1, "")
+    assert errors.startswith("there is a job with the id")
     for name in (job_id.strip(), 'O\'Brien "1"'):  # once live, once ended
         status, output, errors = await encoding("watch", "--json", name)
         assert (status, errors) == (0, "")
@@ -263,11 +293,29 @@ async def test_watch_a_job_that_somebody_else_started_then_cancel_it(
     assert "wrong title" in errors
 
 
+async def test_who_stops_reading_the_lines_cancels_the_job_also_elsewhere(
+    encoding: Remote, long_job: dict[str, Any]
+) -> None:
+    command = [ENCODING, "run", encoding.write(long_job)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=encoding.env, stdout=pipe, stderr=pipe, text=True) as process:  # noqa: ASYNC220
+        assert process.stdout
+        assert process.stderr
+        job_id = process.stdout.readline().split()[1].strip(",")
+        assert any("VideoEncodingStarted" in line for line in process.stdout)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+    client = await encoding.service.client()
+    description = await client.get_workflow_handle(job_id).describe()
+    assert description.status == WorkflowExecutionStatus.CANCELED
+
+
 async def test_an_unknown_job_is_status_1(encoding: Remote) -> None:
     for command in ("watch", "cancel"):
         status, output, errors = await encoding(command, "no' OR WorkflowId != '")
         assert (status, output) == (1, "")
-        assert errors.startswith("no job has the id no' OR")
+        assert errors.startswith("no job has the id \"no' OR")
         assert len(errors.splitlines()) == 1
 
 
@@ -309,3 +357,51 @@ async def test_events_that_cannot_be_sent_again_are_told(encoding: Remote, short
     encoding.service.events_folder.unlink()
     assert status == 1
     assert "a part of the path is a file" in errors
+
+
+async def test_watching_where_no_worker_is_says_so_and_an_interrupt_leaves_the_job_alone(tmp_path: Path) -> None:
+    async with embedded_server(tmp_path / "server") as server:
+        handle = await jobs.submit(await jobs.connect(server.address), {})
+        process = await asyncio.create_subprocess_exec(
+            *(ENCODING, "watch", handle.id),
+            env=os.environ | {"TEMPORAL_ADDRESS": server.address},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr
+        hint = await asyncio.wait_for(process.stderr.readline(), PATIENCE)
+        assert hint == b"no worker polls the queue 'encoding': start one with `encoding worker`\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert process.returncode == 130
+        assert errors.strip() == b""
+        description = await handle.describe()
+        assert description.status == WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_server_that_dies_is_told_in_a_line(tmp_path: Path) -> None:
+    async with embedded_server(tmp_path / "server") as server:
+        handle = await jobs.submit(await jobs.connect(server.address), {})
+        process = await asyncio.create_subprocess_exec(
+            *(ENCODING, "watch", handle.id),
+            env=os.environ | {"TEMPORAL_ADDRESS": server.address},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout
+        await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+        os.kill(server.pid, signal.SIGKILL)
+        _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert process.returncode == 1
+        expected = f"the Temporal server at {server.address} does not answer; check TEMPORAL_ADDRESS"
+        assert errors.decode().splitlines()[-1] == expected
+        assert b"WARN" not in errors
+
+
+async def test_what_a_job_contains_does_not_steer_the_terminal(encoding: Remote, short_job: dict[str, Any]) -> None:
+    source = {"Provider": "Files", "UriPath": f"{encoding.service.root}/\x1b[2J\nx"}
+    job_id = (await encoding("submit", encoding.write(short_job | {"ContentAcquisition": source})))[1].strip()
+    status, output, errors = await encoding("watch", job_id)
+    assert status == 1
+    assert "\x1b" not in output + errors
+    assert len(errors.splitlines()) == 1

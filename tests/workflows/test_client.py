@@ -1,0 +1,76 @@
+"""The client where no worker is; `tests/integration/test_cli_run.py` follows jobs that run."""
+
+import uuid
+
+import pytest
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from tests.servers.ports import free_ports
+from tests.servers.temporal import TemporalServer
+from workflows import client as jobs
+from workflows.job import job_id_of
+
+JOB = {"ExternalId": "title"}
+
+
+@pytest.fixture
+async def client(temporal_server: TemporalServer) -> Client:
+    return await jobs.connect(temporal_server.address)
+
+
+@pytest.fixture
+def name() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+@pytest.mark.parametrize("odd", ["", "'", '"', "' OR '1'='1", "\\", "\\'", "%", "a b", "ü\u2028", "\n"], ids=ascii)
+async def test_a_job_is_found_by_either_of_its_ids(client: Client, name: str, odd: str) -> None:
+    handle = await jobs.submit(client, JOB, name + odd)
+    assert (await jobs.find(client, handle.id)).id == handle.id
+    assert (await jobs.find(client, job_id_of(handle.id))).id == handle.id
+    await handle.terminate()
+
+
+@pytest.mark.parametrize("id_", ["", "' OR WorkflowId != '", "\ud800", "x" * 2000, str(uuid.uuid4())], ids=range(5))
+async def test_what_is_no_job_is_unknown(client: Client, id_: str) -> None:
+    with pytest.raises(jobs.UnknownJob, match="no job has the id"):
+        await jobs.find(client, id_)
+
+
+async def test_a_workflow_of_somebody_else_is_no_job(client: Client, name: str) -> None:
+    handle = await client.start_workflow("Other", id=name, task_queue="nobody")
+    with pytest.raises(jobs.UnknownJob):
+        await jobs.find(client, name)
+    await handle.terminate()
+
+
+async def test_a_missing_namespace_is_not_a_missing_job(client: Client) -> None:
+    elsewhere = Client(client.service_client, namespace="nowhere")
+    with pytest.raises(RPCError, match="Namespace nowhere is not found"):
+        await jobs.find(elsewhere, "title")
+
+
+async def test_an_id_serves_once(client: Client, name: str) -> None:
+    handle = await jobs.submit(client, JOB, name)
+    await handle.terminate()
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await jobs.submit(client, JOB, name)
+
+
+async def test_following_a_run_that_was_ended_before_any_worker_saw_it_ends_with_the_reason(
+    client: Client, name: str
+) -> None:
+    handle = await jobs.submit(client, JOB, name)
+    await handle.terminate()
+    with pytest.raises(jobs.EndedOutside, match=rf"job {name} was ended from outside \(TERMINATED\)"):
+        _ = [event async for event in jobs.follow(handle)]
+
+
+async def test_a_server_that_is_not_there_is_named() -> None:
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    with pytest.raises(jobs.Unreachable, match=address):
+        await jobs.connect(address)
+    with pytest.raises(jobs.Unreachable, match="nonsense:port"):
+        await jobs.connect("nonsense:port")
