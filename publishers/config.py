@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from azure.servicebus import parse_connection_string
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -161,6 +161,8 @@ def _is_ftp(text: str) -> str:
         raise ValueError("must not hold user or password; use CredentialsName and CredentialsSecret")
     if parts.query or parts.fragment:
         raise ValueError("holds ? or #; write them as %3F and %23")
+    if ".." in unquote(parts.path).split("/"):
+        raise ValueError("must not hold the folder ..")
     return text
 
 

@@ -114,6 +114,7 @@ def test_queues_of_a_broker_share_its_connections() -> None:
         (FTPS, "UriPath", "ftps://me:s3cret@files.example/"),
         (FTPS, "UriPath", "ftps://files.example/?x"),
         (FTPS, "UriPath", "ftps://files.example:99999/"),
+        (FTPS, "UriPath", "ftps://files.example/events/%2E./other/"),
         (FILES, "UriPath", ""),
     ],
 )

@@ -1,12 +1,6 @@
 import asyncio
 import logging
 import socket
-import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from uuid import uuid4
 
 import pika
@@ -193,29 +187,14 @@ async def test_an_event_larger_than_the_broker_allows_is_refused(rabbitmq: Rabbi
     assert numbers(rabbitmq, block) == [2]
 
 
-async def test_an_untrusted_certificate_is_refused(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
-    with tls_server(tmp_path) as port:
-        error = await failure(config(rabbitmq, Protocol="amqps", Port=port))
+async def test_amqps_verifies_the_certificate(rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODING_CA_FILE", str(rabbitmq.tls.ca))
+    tls = queue_of(rabbitmq, Protocol="amqps", Port=rabbitmq.tls_port)
+    await publish(tls, lifecycle())
+    assert numbers(rabbitmq, tls) == [1]
+    other_name = config(rabbitmq, Protocol="amqps", Port=rabbitmq.tls_port, Host="127.1")
+    assert "certificate" in str(await failure(other_name))
+    monkeypatch.delenv("ENCODING_CA_FILE")
+    error = await failure(config(rabbitmq, Protocol="amqps", Port=rabbitmq.tls_port, VirtualHost="another"))
     assert isinstance(error, Refused)
     assert "certificate" in str(error)
-
-
-@contextmanager
-def tls_server(folder: Path) -> Iterator[int]:
-    """Answers one connection with a certificate that nobody signed."""
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    named = ["-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*make, *named], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-
-    def answer(listener: socket.socket) -> None:
-        with suppress(OSError), listener.accept()[0] as connection:  # the client hangs up
-            context.wrap_socket(connection, server_side=True)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=[listener])
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join()

@@ -9,6 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
+from tests.servers.certificates import certificates
 from tests.servers.ports import free_ports
 from tests.servers.process import Process
 
@@ -18,6 +19,10 @@ INSTALL = "scripts/system_packages.sh rabbitmq-server"
 
 CONFIG = """\
 listeners.tcp.1 = 127.0.0.1:{port}
+listeners.ssl.1 = 127.0.0.1:{tls_port}
+ssl_options.cacertfile = {tls.ca}
+ssl_options.certfile = {tls.certificate}
+ssl_options.keyfile = {tls.key}
 default_user = {user}
 default_pass = {password}
 max_message_size = {max_message_size}
@@ -36,7 +41,8 @@ class RabbitMQ:
     max_message_size = 100_000
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.port, self.tls_port, self._dist_port, self._epmd_port = free_ports(4)
+        self.tls = certificates(folder / "tls")
         self._folder = folder
         env = self._environment()
         mapper = ["epmd", "-address", self.host, "-port", str(self._epmd_port)]
@@ -54,7 +60,12 @@ class RabbitMQ:
     def start(self) -> None:
         (self._folder / "rabbitmq.conf").write_text(
             CONFIG.format(
-                port=self.port, user=self.user, password=self.password, max_message_size=self.max_message_size
+                port=self.port,
+                tls_port=self.tls_port,
+                tls=self.tls,
+                user=self.user,
+                password=self.password,
+                max_message_size=self.max_message_size,
             )
         )
         (self._folder / "enabled_plugins").write_text("[].\n")

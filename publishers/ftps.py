@@ -1,0 +1,56 @@
+"""Events as files on an FTP server: the same names and bodies as in a local folder.
+
+`<UriPath>/<JobId>/<SequenceNumber>-<EventType>.json`, uploaded under a temporary name and renamed.
+"""
+
+import io
+import json
+import posixpath
+from pathlib import Path
+from uuid import UUID
+
+from publishers.atomic import temporary_name
+from publishers.config import Ftps
+from publishers.events import Message
+from publishers.files import file_name
+from publishers.ftp import Client, explained
+
+
+class FtpsConnection:
+    """One control connection; every event has a data connection of its own, as FTP has it."""
+
+    def __init__(self, config: Ftps) -> None:
+        with explained(config.uri_path):
+            self._client = Client(config.uri_path, config.credentials_name, config.credentials_secret)
+        self._made: set[str] = set()
+
+    def send(self, config: Ftps, message: Message) -> None:
+        """See base class; a second time, the event replaces itself."""
+        UUID(message.job_id)  # nothing else may become a folder's name
+        with explained(config.uri_path):
+            folder = posixpath.join(self._client.absolute(config.uri_path), message.job_id)
+            self._make(folder)
+            target = posixpath.join(folder, file_name(message))
+            part = str(temporary_name(Path(target)))
+            body = json.dumps(message.body, ensure_ascii=False, indent=2).encode()
+            self._client.storbinary(f"STOR {part}", io.BytesIO(body))
+            self._client.replace(part, target)
+
+    def check(self, config: Ftps) -> None:
+        """See base class; the folder is made where it is missing."""
+        with explained(config.uri_path):
+            self._client.make_folder(self._client.absolute(config.uri_path))
+
+    def close(self) -> None:
+        """See base class."""
+        self._client.end()
+
+    def _make(self, folder: str) -> None:
+        if folder not in self._made:
+            self._client.make_folder(folder)
+            self._made.add(folder)
+
+
+def connect(config: Ftps) -> FtpsConnection:
+    """Log in to the server of `config`."""
+    return FtpsConnection(config)

@@ -1,0 +1,137 @@
+import ftplib
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from tests.servers.certificates import Certificates
+from tests.servers.environment import SERVERS
+from tests.servers.ports import free_ports
+from tests.servers.process import Process
+
+VSFTPD = "/usr/sbin/vsftpd"
+CONFIG = """\
+listen=YES
+listen_address=127.0.0.1
+listen_port={port}
+background=NO
+local_enable=YES
+write_enable=YES
+local_umask=022
+seccomp_sandbox=NO
+pasv_min_port={pasv_from}
+pasv_max_port={pasv_to}
+ssl_enable=YES
+require_ssl_reuse=YES
+force_local_logins_ssl={force}
+force_local_data_ssl={force}
+implicit_ssl={implicit}
+rsa_cert_file={certificate}
+rsa_private_key_file={key}
+allow_writeable_chroot=YES
+chroot_local_user=YES
+check_shell=NO
+"""
+
+
+class Account:
+    """A user of this machine, for the time of the tests: vsftpd knows no others."""
+
+    def __init__(self, home: Path) -> None:
+        self.name = f"ftp-{secrets.token_hex(4)}"
+        self.password = secrets.token_hex(12)
+        self.home = home
+
+    def __enter__(self) -> Self:
+        subprocess.run(["useradd", "--no-create-home", "--home-dir", str(self.home), self.name], check=True)
+        subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}", text=True, check=True)
+        shutil.chown(self.home, self.name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
+
+
+class Vsftpd:
+    """The strict server: demands that data connections reuse the TLS session. `scheme`: ftp, ftpes, ftps."""
+
+    def __init__(self, folder: Path, scheme: str, account: Account, tls: Certificates) -> None:
+        first = 20_000 + os.getpid() % 20_000
+        [self.port] = free_ports(1)
+        self.scheme = scheme
+        self.url = f"{scheme}://localhost:{self.port}"
+        self.account = account
+        config = folder / f"{scheme}.conf"
+        config.write_text(
+            CONFIG.format(
+                port=self.port,
+                pasv_from=first,
+                pasv_to=first + 99,
+                force="NO" if scheme == "ftp" else "YES",
+                implicit="YES" if scheme == "ftps" else "NO",
+                certificate=tls.certificate,
+                key=tls.key,
+            )
+        )
+        self._process = Process([VSFTPD, str(config)], folder / f"{scheme}.log", self._answers, install="make test")
+        self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
+
+    def _answers(self) -> bool:
+        """Implicit TLS says nothing to a client without TLS: there, the open port has to do."""
+        try:
+            with ftplib.FTP() as client:
+                client.connect("127.0.0.1", self.port, timeout=0.5)
+        except TimeoutError:
+            return self.scheme == "ftps"
+        except (OSError, EOFError):
+            return False
+        return True
+
+
+LENIENT = """\
+import os, sys
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.servers import FTPServer
+
+class Handler(TLS_FTPHandler):
+    def ftp_RNTO(self, path):
+        if os.path.exists(path):
+            self.respond("550 There is such a file.")
+        else:
+            super().ftp_RNTO(path)
+
+port, user, password, home, certificate, key, permissions = sys.argv[1:]
+Handler.authorizer = DummyAuthorizer()
+Handler.authorizer.add_user(user, password, home, perm=permissions)
+Handler.certfile, Handler.keyfile = certificate, key
+Handler.tls_control_required = Handler.tls_data_required = True
+FTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
+"""
+
+
+class Pyftpd:
+    """The lenient server, explicit TLS; lenient but for renaming over a file, which some servers refuse."""
+
+    user = "events"
+    password = "s3cret-Pass"
+
+    def __init__(self, folder: Path, tls: Certificates, permissions: str = "elradfmwMT") -> None:
+        [self.port] = free_ports(1)
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.url = f"ftpes://127.0.0.1:{self.port}"
+        arguments = [str(self.port), self.user, self.password, str(self.home), str(tls.certificate), str(tls.key)]
+        command = [str(SERVERS / "python"), "-c", LENIENT, *arguments, permissions]
+        self._process = Process(command, folder / "pyftpd.log", self._answers, install="make test")
+        self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
+
+    def _answers(self) -> bool:
+        try:
+            with ftplib.FTP() as client:
+                client.connect("127.0.0.1", self.port, timeout=0.5)
+        except (OSError, EOFError):
+            return False
+        return True
