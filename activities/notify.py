@@ -16,8 +16,9 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
+from activities.secrets import SecretError, revealed
 from publishers import check, publish
-from publishers.base import PublishError, Refused
+from publishers.base import PublishError, Unavailable
 from publishers.config import MessagePublisher
 from publishers.events import AcquisitionProgress, Body, EncodingProgress, Message, Sender, message
 
@@ -54,18 +55,19 @@ async def publish_events(request: PublishRequest) -> None:
     """Hand over each event in turn; a retry goes on behind the last one that was confirmed."""
     confirmed = Progress(last_progress().done, len(request.messages))
     meter = activity.metric_meter().with_additional_attributes({"transport": request.publisher.type})
-    delivered = meter.create_counter("encoding_events_delivered", "Lifecycle events that a receiver has confirmed.")
+    delivered = meter.create_counter("encoding_events_delivered", "Events that a receiver has confirmed.")
     failed = meter.create_counter("encoding_events_failed", "Attempts to deliver that failed, by kind of error.")
     try:
+        to = revealed(request.publisher)
         async with beating(confirmed):
             for event in request.messages[int(confirmed.done) :]:
-                await publish(request.publisher, event)
+                await publish(to, event)
                 confirmed.done += 1
                 delivered.add(1)
-    except PublishError as error:
+    except (PublishError, SecretError) as error:
         failed.add(1, {"error": type(error).__name__})
         activity.logger.warning("%s: %s", request.publisher.address, error)
-        given_up = isinstance(error, Refused) and activity.info().attempt >= REFUSALS
+        given_up = not isinstance(error, Unavailable) and activity.info().attempt >= REFUSALS
         raise ApplicationError(str(error), type=type(error).__name__, non_retryable=given_up) from None
 
 
@@ -78,8 +80,8 @@ async def check_receivers(publishers: list[MessagePublisher]) -> list[str]:
 
 async def _checked(publisher: MessagePublisher) -> str | None:
     try:
-        await check(publisher)
-    except PublishError as error:
+        await check(revealed(publisher))
+    except (PublishError, SecretError) as error:
         return str(error)
     return None
 
@@ -232,13 +234,13 @@ class _Reporter:
                 continue
             try:
                 await (self._publish(self.publisher) if self.publisher else self._signal())
-            except PublishError:
+            except (PublishError, SecretError):
                 # Progress may be dropped: a receiver that is down is simply asked again a little later.
                 await self._pause(RECONNECT_INTERVAL)
 
     async def _publish(self, to: MessagePublisher) -> None:
         self.sent_at = time.time()
-        await publish(to, self.meter.watch.message(self.told, datetime.now(UTC)))
+        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
 
     async def _signal(self) -> None:
         remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))

@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
+from workflows import keys
 from workflows.console import JobView, Terminal, printable
 from workflows.job import InvalidJob, Job, job_id_of, job_schema
 from workflows.logs import log_to_stderr
@@ -29,6 +30,8 @@ FAILED, INVALID = 1, 2
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 schema = typer.Typer(no_args_is_help=True, help="Print JSON Schemas.")
 app.add_typer(schema, name="schema")
+key_commands = typer.Typer(no_args_is_help=True, help="Make keys that protect credentials.")
+app.add_typer(key_commands, name="keys")
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB.json", help="The job; - reads it from standard input.")]
 JobName = Annotated[str, typer.Argument(metavar="ID", help="Workflow id or JobId.")]
@@ -142,6 +145,42 @@ def validate(job_file: JobFile) -> None:
     """Check a job without starting it: every bad field, by its path."""
     _parse(_read(job_file))
     typer.echo("the job is valid")
+
+
+@key_commands.command("create")
+def keys_create(folder: Annotated[Path, typer.Argument(help="Where the two files go.")]) -> None:
+    """Make a private key for the workers and a public one for the clients."""
+    try:
+        private, public = keys.create(folder)
+    except FileExistsError:
+        _refuse(f"there are keys in {folder}; without them, what they protect cannot be read. Choose another folder")
+    except OSError as error:
+        _refuse(f"{folder} cannot be written: {error.strerror}")
+    typer.echo(f"workers:  ENCODING_PRIVATE_KEYS={private}  (several, separated by :, while you change keys)")
+    typer.echo(f"clients:  encoding protect JOB.json --key {public}")
+
+
+@app.command()
+def protect(
+    job_file: JobFile,
+    key: Annotated[
+        Path, typer.Option(help="The public key, or set ENCODING_PUBLIC_KEY.", envvar="ENCODING_PUBLIC_KEY")
+    ],
+) -> None:
+    """Print the job with every secret encrypted, so that workers alone can read it.
+
+    Sections that are encrypted already stay as they are.
+    """
+    description = _read(job_file)
+    job = _parse(description)
+    try:
+        count = keys.protect_job(description, job, keys.public_key(key))
+    except OSError as error:
+        _refuse(f"{key} cannot be read: {error.strerror}")
+    except ValueError as error:
+        _refuse(str(error))
+    typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
+    typer.echo(f"{count} secrets protected", err=True)
 
 
 @schema.command("job")

@@ -110,3 +110,46 @@ def test_a_server_that_does_not_answer_is_named(command: list[str], monkeypatch:
     assert result.exit_code == 1
     assert f"the Temporal server at {address} cannot be reached" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_protect_encrypts_every_secret_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert encoding("keys", "create", str(tmp_path / "keys")).exit_code == 0
+    assert (tmp_path / "keys" / "private.pem").stat().st_mode & 0o777 == 0o600
+    again = encoding("keys", "create", str(tmp_path / "keys"))
+    assert (again.exit_code, "there are keys in" in again.stderr) == (2, True)
+
+    login = {"CredentialsName": "me", "CredentialsSecret": "s3cret"}
+    bus = {
+        "Type": "azureservicebusqueue",
+        "Connection": "Endpoint=sb://b.example/;SharedAccessKeyName=a;SharedAccessKey=s3cret",
+    }
+    publishers: list[dict[str, Any]] = [
+        {"Type": "RabbitMQ", "Host": "broker", "Port": 5671, "Queue": "q", **login},
+        {"Type": "Files", "UriPath": "/media/events"},
+        bus,
+    ]
+    job = JOB | {"ExternalId": "größer", "MessagePublishers": publishers}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    monkeypatch.setenv("ENCODING_PUBLIC_KEY", str(tmp_path / "keys" / "public.pem"))
+    result = encoding("protect", str(tmp_path / "job.json"))
+    assert (result.exit_code, result.stderr) == (0, "2 secrets protected\n")
+    assert "s3cret" not in result.stdout
+    protected = json.loads(result.stdout)
+    for block in protected["MessagePublishers"]:
+        for field in ("CredentialsSecret", "Connection", "CredentialsProtection"):
+            block.pop(field, None)
+    for block in publishers:
+        for field in ("CredentialsSecret", "Connection"):
+            block.pop(field, None)
+    assert protected == job
+    (tmp_path / "job.json").write_text(result.stdout)
+    assert encoding("validate", str(tmp_path / "job.json")).exit_code == 0
+    assert encoding("protect", str(tmp_path / "job.json")).stderr == "0 secrets protected\n"
+
+
+def test_protect_names_a_key_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps(JOB))
+    for key in ("missing.pem", "job.json"):
+        result = encoding("protect", str(tmp_path / "job.json"), "--key", str(tmp_path / key))
+        assert result.exit_code == 2
+        assert str(tmp_path / key) in result.stderr
