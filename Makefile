@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv lint test test-slow demo bench lock clean
+.PHONY: help venv lint test test-slow demo bench schemas lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +55,9 @@ bench: $(STAMP) $(SERVERS)/.stamp ## measure, and print the tables (ONLY=deliver
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
+
+schemas: $(STAMP) ## docs/asyncapi.json and docs/schemas from the models
+	@$(BIN)/python -m scripts.schemas
 
 # For Linux on x86-64. Only names, versions and hashes go into the file: it works with any index.
 lock: ## newest versions into requirements.lock

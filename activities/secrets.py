@@ -73,9 +73,7 @@ def _reveal(field: str, protected: str) -> str:
         raise SecretError(f"{_wire(field)} is not base64; protect it with `encoding protect`") from None
     keys = private_keys()
     if not keys:
-        raise SecretError(
-            f"{_wire(field)} is encrypted; set {VARIABLE} on this worker to the private key's file"
-        )
+        raise SecretError(f"{_wire(field)} is encrypted; set {VARIABLE} on this worker to the private key's file")
     for scheme in PADDINGS:
         # A wrong key's noise that happens to be text is short.
         if text := max(_readings(data, keys, scheme), key=len, default=""):

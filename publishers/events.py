@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from pydantic import Field, create_model
+from pydantic.json_schema import DEFAULT_REF_TEMPLATE
 
 from publishers.wire import Wire
 
@@ -301,8 +302,25 @@ def message(sender: Sender, sequence_number: int, at: datetime, body: Body) -> M
     return Message(envelope.to_json_object() | body.to_json_object())
 
 
-def event_schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of every event as it goes over the wire, by event name."""
-    return {
-        body.__name__: create_model(body.__name__, __base__=(Envelope, body)).model_json_schema() for body in BODIES
+def event_schemas(ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, dict[str, Any]]:
+    """JSON Schema of every event as it goes over the wire, by event name.
+
+    Further fields are allowed, unlike in our own models: an event may gain some.
+    """
+    models = {
+        body.__name__: create_model(body.__name__, __base__=(body, Envelope), __doc__=body.__doc__) for body in BODIES
     }
+    return {
+        name: _open(model.model_json_schema(ref_template=ref_template, mode="serialization"))
+        for name, model in models.items()
+    }
+
+
+def _open(schema: Any) -> Any:
+    """Without the ban on further fields, and without titles that only repeat a field's name."""
+    if isinstance(schema, list):
+        return [_open(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: part for name, part in schema.items() if name != "title"}
+    return {name: _open(part) for name, part in kept.items() if (name, part) != ("additionalProperties", False)}

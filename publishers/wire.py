@@ -16,6 +16,7 @@ class Wire(BaseModel):
         serialize_by_alias=True,
         extra="forbid",
         frozen=True,
+        json_schema_serialization_defaults_required=True,  # what has a default is written out all the same
         # A rejected value can be a secret: pydantic's own error text must not quote it.
         hide_input_in_errors=True,
     )

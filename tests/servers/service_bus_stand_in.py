@@ -1,8 +1,8 @@
 """A stand-in for Azure Service Bus, run as a process of its own: no emulator of the service runs without containers.
 
 It speaks AMQP 1.0 with the engine of Apache Qpid Proton, verifies the shared access signature, keeps messages in a
-file and hands them out settled (`RECEIVE_AND_DELETE`). It proves the client's code and what goes over the wire, not
-how Azure behaves: no locks, sessions, topics, throttling or administration.
+file and hands them out once (`RECEIVE_AND_DELETE`, or `PEEK_LOCK` whose lock never ends). It proves the client's code
+and what goes over the wire, not how Azure behaves: no redelivery, sessions, topics, throttling or administration.
 """
 
 # mypy: ignore-errors
@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import sqlite3
 import time
+import uuid
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
 MAX_MESSAGE_SIZE = 1 << 20
+LOCK_SECONDS = 60
 CBS = "$cbs"
 """Where clients put their tokens."""
 
@@ -51,6 +53,7 @@ class Queues:
             **(message.annotations or {}),
             symbol("x-opt-sequence-number"): number,
             symbol("x-opt-enqueued-time"): timestamp(int(at * 1000)),
+            symbol("x-opt-locked-until"): timestamp(int((time.time() + LOCK_SECONDS) * 1000)),
         }
         return message
 
@@ -103,6 +106,9 @@ class ServiceBus(MessagingHandler):
     def on_delivery(self, event: Any) -> None:
         """A message of a client is here, wholly or in part."""
         delivery, link = event.delivery, event.link
+        if link.is_sender and delivery.updated and delivery.remote_state:
+            delivery.update(delivery.remote_state)
+            delivery.settle()
         if link.is_sender or not delivery.readable or delivery.partial or not link.queue:
             return
         raw = bytes(link.recv(delivery.pending))
@@ -132,7 +138,11 @@ class ServiceBus(MessagingHandler):
     def _hand_out(self, queue: str) -> None:
         for link in self._receivers[queue]:
             while link.credit > 0 and (message := self._queues.take(queue)):
-                link.send(message).settle()
+                delivery = link.delivery(uuid.uuid4().hex[:16])  # the tag is the lock's token: 16 bytes
+                link.stream(message.encode())
+                link.advance()
+                if link.remote_snd_settle_mode == Link.SND_SETTLED:
+                    delivery.settle()
 
     def _answer_token(self, event: Any, raw: bytes) -> None:
         request = Message()
