@@ -26,7 +26,8 @@ from tests.servers.sqs import Sqs
 from workflows.job import publishers_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "consumers.md").read_text()
-CONSUMERS = dict(re.findall(r"^## ([^\n]+)\n\n(?:[^`\n]+\n\n)?```python\n(.*?)```", PAGE, flags=re.MULTILINE | re.DOTALL))
+SECTION = r"^## ([^\n]+)\n\n(?:[^`\n]+\n\n)?```python\n(.*?)```"
+CONSUMERS = dict(re.findall(SECTION, PAGE, flags=re.MULTILINE | re.DOTALL))
 PATIENCE = 60
 
 
