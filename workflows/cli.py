@@ -17,7 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
-from workflows import keys
+from workflows import codec, keys
 from workflows.console import JobView, Terminal, printable
 from workflows.job import InvalidJob, Job, job_id_of, job_schema
 from workflows.logs import log_to_stderr
@@ -158,6 +158,42 @@ def keys_create(folder: Annotated[Path, typer.Argument(help="Where the two files
         _refuse(f"{folder} cannot be written: {error.strerror}")
     typer.echo(f"workers:  ENCODING_PRIVATE_KEYS={private}  (several, separated by :, while you change keys)")
     typer.echo(f"clients:  encoding protect JOB.json --key {public}")
+
+
+@key_commands.command("payload")
+def keys_payload(file: Annotated[Path, typer.Argument(help="The new file.")]) -> None:
+    """Make a key that encrypts all that Temporal stores of jobs."""
+    try:
+        codec.create_key(file)
+    except FileExistsError:
+        _refuse(f"{file} exists; without the key in it, what it protects cannot be read. Choose another name")
+    except OSError as error:
+        _refuse(f"{file} cannot be written: {error.strerror}")
+    typer.echo(f"workers and clients:  ENCODING_PAYLOAD_KEYS={file}  (new keys go in front, separated by :)")
+
+
+@app.command("codec-server")
+def codec_server(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8888,
+    origin: Annotated[str, typer.Option(help="Where the Temporal UI is.")] = "http://localhost:8233",
+) -> None:
+    """Let the Temporal UI show encrypted payloads, until Ctrl-C.
+
+    It decodes with the keys in ENCODING_PAYLOAD_KEYS, listens on 127.0.0.1 alone, and answers pages from ORIGIN alone.
+    """
+    from workflows.codec_server import serve  # noqa: PLC0415 - its library is slow to load, and nobody else needs it
+
+    try:
+        found = codec.payload_keys()
+    except ValueError as error:
+        _refuse(str(error))
+    if not found:
+        _refuse(f"{codec.VARIABLE} is not set: there is nothing to decode with")
+    typer.echo(f"http://127.0.0.1:{port} is the codec server to set in the UI at {origin}", err=True)
+    try:
+        serve(codec.Encryption(found), port, origin)
+    except OSError as error:
+        _refuse(f"port {port} cannot be used: {error.strerror}")
 
 
 @app.command()

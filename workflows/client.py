@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notify import REPORT_INTERVAL, EventLog, Meter, PublishRequest
 from publishers.events import FinalError, JobSuccess, Message
+from workflows.codec import data_converter
 from workflows.job import job_id_of, publishers_of
 from workflows.options import CONTROL_QUEUE, RESEND_WORKFLOW, WORKFLOW
 
@@ -53,12 +53,13 @@ async def connect(address: str | None = None, runtime: Runtime | None = None) ->
 
     Raises:
         Unreachable: there is no server, or the address is none.
+        ValueError: a payload key cannot be read.
     """
-    config = ClientConfig.load_client_connect_config()
+    config, converter = ClientConfig.load_client_connect_config(), data_converter()
     if address:
         config["target_host"] = address
     try:
-        return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+        return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except (RuntimeError, ValueError) as error:
         at = config.get("target_host", "localhost:7233")
         raise Unreachable(f"the Temporal server at {at} cannot be reached; check TEMPORAL_ADDRESS ({error})") from None

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -16,6 +15,7 @@ from activities.notify import BEAT_INTERVAL, check_receivers, publish_events, re
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
 from publishers.connections import close_connections
+from workflows.codec import data_converter
 from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
 from workflows.options import CONTROL_QUEUE, OPTIONS, TRANSCODE_QUEUE
@@ -53,7 +53,7 @@ def control_plugin(settings: Settings) -> SimplePlugin:
     ]
     return SimplePlugin(
         "encoding-control",
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter(),
         workflows=[EncodingJob, ResendEvents],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
