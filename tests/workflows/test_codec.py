@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import io
 import json
 import os
 import sys
@@ -120,7 +121,7 @@ async def test_the_codec_server_answers_the_ui_and_no_other_page(tmp_path: Path)
         for garbage in (b"", b"{", json.dumps({"payloads": 1}).encode(), b'{"payloads": [{"data": 7}]}'):
             async with browser.post(f"{url}/decode", data=garbage, headers=ui) as answer:
                 assert answer.status == 400, garbage
-        async with browser.post(f"{url}/decode", data=b"x" * 9_000_000, headers=ui) as answer:
+        async with browser.post(f"{url}/decode", data=io.BytesIO(bytes(9_000_000)), headers=ui) as answer:
             assert answer.status == 413
         [foreign] = await Encryption([OLD]).encode([PLAIN])
         async with browser.post(f"{url}/decode", json={"payloads": [as_json(foreign)]}, headers=ui) as answer:
