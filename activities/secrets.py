@@ -1,7 +1,8 @@
 """Protected credentials (contract, section 6): read by workers alone, at the moment of use.
 
 A secret is base64 of RSA with the service's public key: OAEP with SHA-256, which we document, or PKCS#1 v1.5, which
-clients of the hosted service use.
+clients of the hosted service use. OAEP is authenticated: what fits is the secret. PKCS#1 v1.5 is not: a wrong key
+yields noise of random length instead of an error, so that only text that noise hardly ever is passes for a secret.
 """
 
 import base64
@@ -12,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
@@ -23,8 +25,10 @@ from publishers.wire import Protected
 VARIABLE = "ENCODING_PRIVATE_KEYS"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 OAEP_SHA1 = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)  # noqa: S303 - the default of many libraries
-# Authenticated paddings first: for PKCS#1 v1.5, a wrong key yields noise instead of an error.
-PADDINGS = (OAEP, OAEP_SHA1, padding.PKCS1v15())
+OAEP_JAVA = padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA256(), None)  # noqa: S303 - Java's OAEPWithSHA-256
+AUTHENTICATED = (OAEP, OAEP_JAVA, OAEP_SHA1)
+SHORTEST = 5
+"""Characters of a secret in PKCS#1 v1.5: noise is shorter text once in 500 times, and as long once in 20,000."""
 
 Section = TypeVar("Section", bound=Protected)
 
@@ -74,11 +78,20 @@ def _reveal(field: str, protected: str) -> str:
     keys = private_keys()
     if not keys:
         raise SecretError(f"{_wire(field)} is encrypted; set {VARIABLE} on this worker to the private key's file")
-    for scheme in PADDINGS:
-        # A wrong key's noise that happens to be text is short.
-        if text := max(_readings(data, keys, scheme), key=len, default=""):
+    for scheme in AUTHENTICATED:
+        for text in _readings(data, keys, scheme):
             return text
-    raise SecretError(f"no private key in {VARIABLE} fits {_wire(field)}; protect it with the present public key")
+    probable = [text for text in _readings(data, keys, padding.PKCS1v15()) if _is_no_noise(text)]
+    if probable:
+        return max(probable, key=len)
+    raise SecretError(
+        f"no private key in {VARIABLE} fits {_wire(field)}; protect it with the present public key, "
+        f"and with OAEP if it is shorter than {SHORTEST} characters"
+    )
+
+
+def _is_no_noise(text: str) -> bool:
+    return len(text) >= SHORTEST and text.isprintable()
 
 
 def _wire(field: str) -> str:
@@ -88,12 +101,10 @@ def _wire(field: str) -> str:
 def _readings(data: bytes, keys: list[RSAPrivateKey], scheme: AsymmetricPadding) -> Iterator[str]:
     """What each key makes of `data`, where that is text."""
     for key in keys:
-        if len(data) != key.key_size // 8:
+        if len(data) != (key.key_size + 7) // 8:
             continue
         with suppress(ValueError):  # also UnicodeDecodeError
-            text = key.decrypt(data, scheme).decode().rstrip("\r\n")
-            if text.isprintable():
-                yield text
+            yield key.decrypt(data, scheme).decode().rstrip("\r\n")
 
 
 def private_keys() -> list[RSAPrivateKey]:
@@ -102,22 +113,19 @@ def private_keys() -> list[RSAPrivateKey]:
     Raises:
         SecretError: a file cannot be read as one.
     """
-    return [_load(path, Path(path).stat().st_mtime_ns) for path in _paths()]
-
-
-def _paths() -> list[str]:
     paths = [path for path in os.environ.get(VARIABLE, "").split(":") if path]
-    for path in paths:
-        if not os.access(path, os.R_OK):
-            raise SecretError(f"the private key {path}, which {VARIABLE} lists, cannot be read")
-    return paths
+    try:
+        return [_load(path, Path(path).stat().st_mtime_ns) for path in paths]
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+        raise SecretError(f"the private key {error.filename}, which {VARIABLE} lists, {why}") from None
 
 
 @lru_cache(maxsize=32)
 def _load(path: str, _changed: int) -> RSAPrivateKey:
     try:
         key = load_pem_private_key(Path(path).read_bytes(), password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise SecretError(f"{path}, which {VARIABLE} lists, is not a private key in PEM without a password") from None
     if not isinstance(key, RSAPrivateKey):
         raise SecretError(f"{path}, which {VARIABLE} lists, is not an RSA key")

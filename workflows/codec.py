@@ -32,16 +32,16 @@ class Encryption(PayloadCodec):
     """Encrypts with the first of `keys`, decrypts with each.
 
     Args:
-        keys: of 32 bytes each, at least one.
+        keys: of 32 bytes each; none = it writes what is plain, and refuses to guess at what is encrypted.
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {key_id(key): AESGCM(key) for key in keys}
-        self._first = key_id(keys[0])
+        self._first = key_id(keys[0]) if keys else None
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """See base class."""
-        return [self._encrypted(payload) for payload in payloads]
+        return [self._encrypted(payload, self._first) if self._first else payload for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """See base class; what is not encrypted, or not by us, stays as it is.
@@ -51,17 +51,18 @@ class Encryption(PayloadCodec):
         """
         return [self._decrypted(payload) for payload in payloads]
 
-    def _encrypted(self, payload: Payload) -> Payload:
+    def _encrypted(self, payload: Payload, name: bytes) -> Payload:
         nonce = os.urandom(NONCE_BYTES)
-        data = self._keys[self._first].encrypt(nonce, payload.SerializeToString(), self._first)
-        return Payload(metadata={"encoding": ENCODING, KEY_ID: self._first}, data=nonce + data)
+        data = self._keys[name].encrypt(nonce, payload.SerializeToString(), name)
+        return Payload(metadata={"encoding": ENCODING, KEY_ID: name}, data=nonce + data)
 
     def _decrypted(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING or KEY_ID not in payload.metadata:
             return payload
         name = payload.metadata[KEY_ID]
         if name not in self._keys:
-            raise MissingKey(f"a payload needs the key {name[:32]!r}; {VARIABLE} has {list(self._keys)}")
+            text = name[:32].decode(errors="replace")
+            raise MissingKey(f"a payload is encrypted with the key {text!r}; add that key's file to {VARIABLE}")
         try:
             return Payload.FromString(
                 self._keys[name].decrypt(payload.data[:NONCE_BYTES], payload.data[NONCE_BYTES:], name)
@@ -113,10 +114,8 @@ def data_converter() -> DataConverter:
         ValueError: see `payload_keys`.
     """
     keys = payload_keys()
+    # Also without keys: a worker that has not got them yet must not take an encrypted job for an invalid one.
+    converter = dataclasses.replace(pydantic_data_converter, payload_codec=Encryption(keys))
     if not keys:
-        return pydantic_data_converter
-    return dataclasses.replace(
-        pydantic_data_converter,
-        payload_codec=Encryption(keys),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
-    )
+        return converter
+    return dataclasses.replace(converter, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, Parse, ParseError
 from temporalio.api.common.v1 import Payload, Payloads
 
 from workflows.codec import Encryption, MissingKey
@@ -17,15 +17,18 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def application(codec: Encryption, origin: str) -> web.Application:
     """Temporal's codec protocol: `POST /decode` and `POST /encode`, for pages from `origin` alone."""
+    origin = origin.rstrip("/")  # as an address bar has it
 
     @web.middleware
     async def for_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A browser sends Origin; whoever can send without one can read the key files as well.
         if request.headers.get("Origin", origin) != origin:
             raise web.HTTPForbidden(text=f"only pages from {origin} may ask")
-        response = web.Response() if request.method == "OPTIONS" else await handler(request)
+        return web.Response() if request.method == "OPTIONS" else await handler(request)
+
+    async def allow(_: web.Request, response: web.StreamResponse) -> None:
+        # On refusals, too: a browser hides the text of an answer without these.
         response.headers.update(ALLOWED | {"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
-        return response
 
     async def decode(request: web.Request) -> web.Response:
         try:
@@ -37,6 +40,7 @@ def application(codec: Encryption, origin: str) -> web.Application:
         return _answer(await codec.encode((await _payloads(request)).payloads))
 
     app = web.Application(middlewares=[for_origin], client_max_size=MAX_BYTES)
+    app.on_response_prepare.append(allow)
     app.add_routes([web.post("/decode", decode), web.post("/encode", encode)])
     app.add_routes([web.options(path, decode) for path in ("/decode", "/encode")])
     return app
@@ -44,8 +48,8 @@ def application(codec: Encryption, origin: str) -> web.Application:
 
 async def _payloads(request: web.Request) -> Payloads:
     try:
-        return ParseDict(await request.json(), Payloads())
-    except (ParseError, ValueError, AttributeError, TypeError, RecursionError):
+        return Parse(await request.read(), Payloads())
+    except (ParseError, UnicodeDecodeError):
         raise web.HTTPBadRequest(text="the body must be JSON: {payloads: [{metadata, data}]}") from None
 
 

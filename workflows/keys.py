@@ -1,9 +1,11 @@
 """`encoding keys` and `encoding protect`: making keys, and a job whose secrets nobody but the workers can read."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -31,12 +33,18 @@ def create(folder: Path) -> tuple[Path, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     private, public = folder / PRIVATE, folder / PUBLIC
+    if public.exists():  # also where the private key has been moved to the workers
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(public))
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with os.fdopen(os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    _write_new(private, pem, 0o600)
+    _write_new(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
     return private, public
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(data)
 
 
 def public_key(path: Path) -> rsa.RSAPublicKey:
@@ -47,7 +55,7 @@ def public_key(path: Path) -> rsa.RSAPublicKey:
     """
     try:
         key = load_pem_public_key(path.read_bytes())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ValueError(f"{path} is not a public key in PEM") from None
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError(f"{path} is not an RSA key")  # noqa: TRY004 - of the value, not of a type in code
@@ -69,14 +77,14 @@ def _protect(here: Any, read: Any, key: rsa.RSAPublicKey) -> int:
     if not isinstance(read, BaseModel):
         return 0
     count = _protect_section(here, read, key) if isinstance(read, Protected) else 0
-    for name, field in type(read).model_fields.items():
-        if field.alias in here:
-            count += _protect(here[field.alias], getattr(read, name), key)
+    for name in type(read).model_fields:
+        if (spelled := _spelled(here, read, name)) in here:
+            count += _protect(here[spelled], getattr(read, name), key)
     return count
 
 
 def _protect_section(here: dict[str, Any], section: Protected, key: rsa.RSAPublicKey) -> int:
-    names = [str(type(section).model_fields[name].alias) for name in section.secret_fields()]
+    names = [_spelled(here, section, name) for name in section.secret_fields()]
     if section.is_encrypted or not names:
         return 0
     for name in names:
@@ -84,5 +92,10 @@ def _protect_section(here: dict[str, Any], section: Protected, key: rsa.RSAPubli
             here[name] = protect(here[name], key)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
-    here["CredentialsProtection"] = "Encrypted"
+    here[_spelled(here, section, "credentials_protection")] = "Encrypted"
     return len(names)
+
+
+def _spelled(here: dict[str, Any], read: BaseModel, name: str) -> str:
+    """How `here` writes a field: reading takes the name in code as well, and no secret may slip through."""
+    return name if name in here else str(type(read).model_fields[name].alias)

@@ -1,9 +1,12 @@
 import base64
+import os
 import subprocess
+import traceback
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from activities.secrets import SecretError, protect, revealed
 from publishers.config import AzureServiceBusQueue, RabbitMq
@@ -30,7 +33,7 @@ def rabbitmq(secret: str) -> RabbitMq:
     return RabbitMq.model_validate(block | {"CredentialsSecret": secret, "CredentialsProtection": "Encrypted"})
 
 
-@pytest.mark.parametrize("secret", ["s3cret", "größer, 世界", "x", " spaces ", "x" * 446])
+@pytest.mark.parametrize("secret", ["s3cret", "größer, 世界", "x", " spaces ", "a\tb\nc", "x" * 446])
 def test_what_was_protected_can_be_read(secret: str, key: rsa.RSAPublicKey) -> None:
     block = revealed(rabbitmq(protect(secret, key)))
     assert (block.credentials_secret, block.is_encrypted) == (secret, False)
@@ -64,6 +67,7 @@ def test_too_long_a_secret_says_how_much_fits(key: rsa.RSAPublicKey) -> None:
         ["rsa_padding_mode:pkcs1"],
         ["rsa_padding_mode:oaep"],  # SHA-1, the default of many libraries
         ["rsa_padding_mode:oaep", "rsa_oaep_md:sha256", "rsa_mgf1_md:sha256"],
+        ["rsa_padding_mode:oaep", "rsa_oaep_md:sha256", "rsa_mgf1_md:sha1"],  # Java's OAEPWithSHA-256
     ],
     ids=" ".join,
 )
@@ -111,6 +115,33 @@ def test_another_key_never_yields_a_secret(key_files: list[tuple[Path, Path]], m
     assert "no private key" in failure(text)
 
 
+def test_noise_of_another_key_is_not_taken_for_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Small keys are fast, and their noise is text more often; in 1000 attempts some of it is.
+    right, wrong = (rsa.generate_private_key(public_exponent=65537, key_size=1024) for _ in range(2))  # noqa: S505
+    file = tmp_path / "key.pem"
+    file.write_bytes(wrong.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(file))
+    taken = []
+    for _ in range(1000):
+        data = right.public_key().encrypt(b"s3cret", padding.PKCS1v15())
+        try:
+            taken.append(revealed(rabbitmq(base64.b64encode(data).decode())).credentials_secret)
+        except SecretError:
+            continue
+    assert len(taken) <= 2, taken
+
+
+def test_nothing_that_was_protected_is_told(key: rsa.RSAPublicKey) -> None:
+    block = {"Type": "AzureServiceBusQueue", "CredentialsProtection": "Encrypted"}
+    protected = protect("no-connection-string", key)
+    section = AzureServiceBusQueue.model_validate(block | {"Connection": protected})
+    with pytest.raises(SecretError) as caught:
+        revealed(section)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "Connection: what was protected is not valid there" in text
+    assert "no-connection-string" not in text
+
+
 def test_a_worker_without_key_says_what_to_set(monkeypatch: pytest.MonkeyPatch, key: rsa.RSAPublicKey) -> None:
     monkeypatch.delenv("ENCODING_PRIVATE_KEYS")
     assert "set ENCODING_PRIVATE_KEYS" in failure(protect("s3cret", key))
@@ -125,3 +156,33 @@ def test_a_bad_key_file_is_named(
         file.write_bytes(content)
     monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(file))
     assert str(file) in failure(text)
+
+
+@pytest.mark.parametrize("curve", ["P-256", "SM2"])  # the second is one that the library does not know
+def test_a_key_that_is_not_rsa_is_named(
+    curve: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: rsa.RSAPublicKey
+) -> None:
+    text, file = protect("s3cret", key), tmp_path / "key.pem"
+    command = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", str(file)]
+    subprocess.run(command, capture_output=True, check=True)
+    monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(file))
+    assert str(file) in failure(text)
+
+
+def test_a_folder_in_place_of_a_key_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: rsa.RSAPublicKey
+) -> None:
+    text = protect("s3cret", key)
+    monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(tmp_path))
+    assert f"{tmp_path}, which ENCODING_PRIVATE_KEYS lists, cannot be read" in failure(text)
+
+
+def test_a_key_file_that_is_replaced_is_read_again(
+    key_files: list[tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key.pem"
+    monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(file))
+    for changed, (private, public) in enumerate(key_files):
+        file.write_bytes(private.read_bytes())
+        os.utime(file, ns=(changed, changed))  # two writes may be within a tick of the file system's clock
+        assert revealed(rabbitmq(protect("s3cret", public_key(public)))).credentials_secret == "s3cret"
