@@ -9,12 +9,13 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.errors import AcquisitionError
-from activities.heartbeat import Progress, beating
+from activities.heartbeat import Progress, beating, counting
 from activities.map import SourceFile
 from activities.mappings import MediaMappings, suffix
-from activities.storage import open_storage
-from activities.storage.base import Entry, OnBytes, Storage, StorageError, counting
+from activities.storage import opened
+from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import Location
+from activities.storage.download import fetched, listed, looked_at
 from activities.workspace import fresh, workspace
 
 FOLDER = "source"
@@ -45,20 +46,17 @@ class Acquired:
 
 @activity.defn
 async def acquire(request: AcquireRequest) -> Acquired:
-    """Copy every file that plays a part; files that an earlier attempt has completed stay.
+    """Copy every file that plays a part; what an earlier attempt has copied stays.
 
     Raises:
         AcquisitionError: the folder or a file cannot be read, no file is usable, or `FailOnIgnoredFiles`.
     """
-    root = workspace(request.job_id)
     async with beating(Progress()) as progress:
         try:
-            storage = open_storage(request.location)
-            entries = [entry async for entry in storage.entries()]
-            wanted = await asyncio.to_thread(choose, entries, request.mappings)
-            files = [_file(number, entry) for number, entry in enumerate(wanted, 1)]
-            progress.total = sum(file.size for file in files)
-            await _copy(storage, root, files, counting(progress))
+            with opened(request.location) as storage:
+                entries = await listed(storage)
+                wanted = await asyncio.to_thread(choose, entries, request.mappings)
+                files = await _copy(storage, wanted, workspace(request.job_id), progress)
         except StorageError as error:
             raise AcquisitionError(str(error), retryable=error.temporary) from None
     used = {file.name for file in files}
@@ -91,22 +89,13 @@ def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
     return wanted
 
 
-async def _copy(storage: Storage, root: Path, files: list[SourceFile], on_bytes: OnBytes) -> None:
+async def _copy(storage: Storage, wanted: list[Entry], root: Path, progress: Progress) -> list[SourceFile]:
+    known = await looked_at(storage, wanted)
+    files = [_file(number, entry) for number, entry in enumerate(known, 1)]
+    progress.total = sum(file.size for file in files)
     _forget_others(root / FOLDER, files)
-    for file in files:
-        target = root / file.path
-        if target.exists():
-            on_bytes(file.size)
-            continue
-        part = target.with_name(f"{target.name}.part")
-        await storage.fetch(file.name, part, on_bytes)
-        if (size := part.stat().st_size) != file.size:
-            raise AcquisitionError(
-                f"the file {file.name!r} had {file.size} bytes when listed and {size} when copied; "
-                "start the job when it is no longer written",
-                retryable=True,
-            )
-        part.replace(target)
+    await fetched(storage, [*zip(known, (root / file.path for file in files), strict=True)], counting(progress))
+    return files
 
 
 def _forget_others(folder: Path, files: list[SourceFile]) -> None:
@@ -121,7 +110,7 @@ def _forget_others(folder: Path, files: list[SourceFile]) -> None:
 def _file(number: int, entry: Entry) -> SourceFile:
     ending = suffix(entry.name)
     plain = ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending) else ""
-    return SourceFile(entry.name, f"{FOLDER}/{number:04}{plain}", entry.size)
+    return SourceFile(entry.name, f"{FOLDER}/{number:04}{plain}", entry.size, entry.version)
 
 
 def _bounded(names: list[str]) -> list[str]:

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
+from activities.deliver import journal_of
+from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
+from activities.map import SourceFile
 from activities.package import PackagedFormat
-from activities.storage import open_storage
-from activities.storage.base import StorageError
-from activities.storage.config import Location
-from activities.workspace import remove
+from activities.storage import opened
+from activities.storage.base import Entry, Storage, StorageError
+from activities.storage.config import Location, WritableLocation
+from activities.storage.download import looked_at
+from activities.storage.upload import deleted
+from activities.workspace import remove, workspace
 
 
 @dataclass(frozen=True)
@@ -18,25 +23,64 @@ class CleanUpRequest:
     """What to remove besides the workspace."""
 
     job_id: str
-    location: Location
+    location: WritableLocation
     withdraw: list[PackagedFormat] = field(default_factory=list)
     """Formats whose delivery had begun in a job that did not succeed; empty for one that did."""
+
+
+@dataclass(frozen=True)
+class DeleteSourceRequest:
+    """The files that a job has used."""
+
+    location: Location
+    files: list[SourceFile]
 
 
 @activity.defn
 async def clean_up(request: CleanUpRequest) -> None:
     """Remove files; what is already gone, or out of reach, fails nothing."""
     async with beating(Progress()):
-        await asyncio.to_thread(remove, request.job_id)
         for output in request.withdraw:
-            await _withdraw(request.location, output)
+            await _withdraw(request, output)
+        await asyncio.to_thread(remove, request.job_id)
 
 
-async def _withdraw(location: Location, output: PackagedFormat) -> None:
-    # The main manifest first: from then on no player starts.
-    for name in [*reversed(output.manifests), *output.media]:
+async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
+    try:
+        with opened(request.location) as storage:
+            # The main manifest first: from then on no player starts.
+            names = [*reversed(output.manifests), *output.media]
+            await deleted(storage, names, journal_of(workspace(request.job_id) / output.root, output))
+    except StorageError as error:
+        activity.logger.warning("%s of the failed job stays published: %s", output.type, error)
+
+
+@activity.defn
+async def delete_source(request: DeleteSourceRequest) -> None:
+    """Remove the files that the job has used. One that was replaced since then stays: another job may want it.
+
+    Raises:
+        PublishingError: one cannot be removed.
+    """
+    async with beating(Progress(total=len(request.files))) as progress:
         try:
-            await open_storage(location).delete(name)
+            with opened(request.location) as storage:
+                for file in request.files:
+                    await _delete_unchanged(storage, file)
+                    progress.done += 1
         except StorageError as error:
-            activity.logger.warning("%s of the failed job stays published: %s", output.type, error)
-            return
+            raise PublishingError(f"files stay in the source folder: {error}", retryable=error.temporary) from None
+
+
+async def _delete_unchanged(storage: Storage, file: SourceFile) -> None:
+    try:
+        [entry] = await looked_at(storage, [Entry(file.name, file.size)])
+    except StorageError as error:
+        if error.temporary:
+            raise
+        activity.logger.warning("%s is not deleted: %s", file.name, error)
+        return
+    if (entry.size, entry.version) == (file.size, file.version):
+        await deleted(storage, [file.name])
+    else:
+        activity.logger.warning("%s is not deleted: it has changed since the job has read it", file.name)

@@ -1,22 +1,24 @@
 """Publishing: upload a packaged format, media first and manifests last."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from posixpath import dirname
 
 from temporalio import activity
 
 from activities.errors import PublishingError
-from activities.heartbeat import Progress, beating
+from activities.heartbeat import Progress, beating, counting
 from activities.package import PackagedFormat
-from activities.storage import open_storage
-from activities.storage.base import OnBytes, Storage, StorageError, counting
-from activities.storage.config import Location
+from activities.storage import opened
+from activities.storage.base import OnBytes, Storage, StorageError
+from activities.storage.config import WritableLocation
+from activities.storage.download import listed
+from activities.storage.journal import Journal
+from activities.storage.upload import deleted, stored
 from activities.workspace import workspace
 
-LANES = 4
-"""Media files on their way at once."""
+MANIFESTS = (".mpd", ".m3u8")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class DeliverRequest:
     """One format and where it goes."""
 
     job_id: str
-    location: Location
+    location: WritableLocation
     output: PackagedFormat
 
 
@@ -45,7 +47,7 @@ class Delivered:
 async def deliver(request: DeliverRequest) -> Delivered:
     """Copy all files of one format; a player that finds a manifest finds everything behind it.
 
-    A retry copies everything again: what an earlier attempt wrote is replaced by the same.
+    A retry goes on with the file, and the part of a large one, at which the earlier attempt ended.
 
     Raises:
         PublishingError: the location or the work folder fails.
@@ -53,40 +55,48 @@ async def deliver(request: DeliverRequest) -> Delivered:
     output, root = request.output, workspace(request.job_id) / request.output.root
     names = [*output.media, *output.manifests]
     try:
-        storage = open_storage(request.location)
         total = await asyncio.to_thread(_total_size, root, names)
-        async with beating(Progress(total=total)) as progress:
-            await _copy(storage, root, output, counting(progress))
+        with opened(request.location) as storage:
+            async with beating(Progress(total=total)) as progress:
+                await _publish(storage, root, output, counting(progress))
+            links = {kind: storage.link(name) for kind, name in output.links.items()}
+            return Delivered(storage.link(""), len(names), total, links)
     except StorageError as error:
         raise PublishingError(str(error), retryable=error.temporary) from None
-    links = {kind: storage.link(name) for kind, name in output.links.items()}
-    return Delivered(storage.link(""), len(names), total, links)
 
 
-async def _copy(storage: Storage, root: Path, output: PackagedFormat, on_bytes: OnBytes) -> None:
-    # An older manifest would lead players to media that is being replaced.
-    for name in reversed(output.manifests):
-        await storage.delete(name)
-    waiting = iter(output.media)
-    await _together(*(_lane(storage, root, waiting, on_bytes) for _ in range(LANES)))
+async def _publish(storage: Storage, root: Path, output: PackagedFormat, on_bytes: OnBytes) -> None:
+    journal = journal_of(root, output)
+    stale_manifests, stale_media = await _stale(storage, output)
+    # An older manifest would lead players to media that is being replaced. The main ones go first.
+    await deleted(storage, [*reversed(output.manifests), *stale_manifests], journal)
+    await stored(storage, [(root / name, name) for name in output.media], on_bytes, journal)
     for name in output.manifests:
-        await storage.store(root / name, name, on_bytes)
+        await stored(storage, [(root / name, name)], on_bytes, journal)
+    await deleted(storage, stale_media, journal)
 
 
-async def _lane(storage: Storage, root: Path, waiting: Iterator[str], on_bytes: OnBytes) -> None:
-    for name in waiting:
-        await storage.store(root / name, name, on_bytes)
+def journal_of(root: Path, output: PackagedFormat) -> Journal:
+    """The notes about the delivery of a format; they lie with its files, and go when those are made anew."""
+    return Journal(root / f".{output.type}.journal")
 
 
-async def _together(*lanes: Coroutine[None, None, None]) -> None:
-    """Run all; when one fails or the job is cancelled, the others have ended before the error goes on."""
-    tasks = [asyncio.create_task(lane) for lane in lanes]
+async def _stale(storage: Storage, output: PackagedFormat) -> tuple[list[str], list[str]]:
+    """Manifests and media of an earlier title in the folders that are written: beside the new they would be a mix.
+
+    In the folder of the main manifests only manifests are looked for: other files there need not be of a title.
+    """
+    new = {*output.media, *output.manifests}
+    folders, top = set(map(dirname, new)), set(map(dirname, output.links.values()))
     try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        names = [entry.name for entry in await listed(storage)]
+    except StorageError as error:
+        # It need not exist yet, and the permission to list is not among those that an output has to grant.
+        activity.logger.info("what an earlier title may have left is not looked for: %s", error)
+        return [], []
+    left = [name for name in names if name not in new and dirname(name) in folders]
+    manifests = [name for name in left if name.endswith(MANIFESTS)]
+    return manifests, [name for name in left if name not in manifests and dirname(name) not in top]
 
 
 def _total_size(root: Path, names: list[str]) -> int:

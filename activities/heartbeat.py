@@ -1,6 +1,7 @@
 """Progress of a running activity, kept at the server in its newest heartbeat and never in history."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,17 @@ class Progress:
     def share(self) -> float:
         """Between 0 and 1; 0 while the total is unknown."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
+
+
+def counting(progress: Progress) -> Callable[[int], None]:
+    """Adds up in `progress`, also when several threads do."""
+    lock = threading.Lock()
+
+    def add(size: int) -> None:
+        with lock:
+            progress.done += size
+
+    return add
 
 
 @asynccontextmanager

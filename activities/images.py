@@ -12,9 +12,11 @@ from activities.heartbeat import Progress, beating
 from activities.map import VideoTrack
 from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.storage import open_storage
+from activities.storage import opened
 from activities.storage.base import StorageError
-from activities.storage.config import Location
+from activities.storage.config import WritableLocation
+from activities.storage.journal import Journal
+from activities.storage.upload import stored
 from activities.workspace import fresh, workspace
 from publishers.wire import Wire, supported
 
@@ -41,7 +43,7 @@ class ImageExtraction(Wire):
     intervals: list[Annotated[float, Field(ge=0, le=100)]] = Field(min_length=1, max_length=100)
     """Percent of the duration."""
     pattern: Annotated[str, Field(max_length=100), AfterValidator(_is_file_name)] = "preview_%.jpg"
-    location: Location | None = None
+    location: WritableLocation | None = None
 
 
 class Thumbnails(Wire):
@@ -61,7 +63,7 @@ class ImagesRequest:
     job_id: str
     video: VideoTrack
     section: ImageExtraction
-    publishing: Location
+    publishing: WritableLocation
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,17 @@ async def extract_images(request: ImagesRequest) -> Images:
     section, folder = request.section, fresh(workspace(request.job_id) / FOLDER)
     names = [section.pattern.replace("%", str(number)) for number in range(1, len(section.intervals) + 1)]
     below = "" if section.location else FOLDER
-    async with beating(Progress(total=2 * len(names))) as progress:
+    async with beating(Progress(total=len(names) + 1)) as progress:
         for name, percent in zip(names, section.intervals, strict=True):
             await _extract(request, percent, folder / name)
             progress.done += 1
         try:
-            storage = open_storage(section.location or request.publishing)
-            for name in names:
-                await storage.store(folder / name, f"{below}/{name}" if below else name, lambda _: None)
-                progress.done += 1
+            with opened(section.location or request.publishing) as storage:
+                files = [(folder / name, f"{below}/{name}" if below else name) for name in names]
+                await stored(storage, files, lambda _: None, Journal(folder / "journal"))
         except StorageError as error:
             raise EncodingError(str(error), retryable=error.temporary) from None
+        progress.done += 1
     return Images(below, names)
 
 

@@ -29,6 +29,8 @@ class SourceFile:
     """Relative to the workspace."""
     size: int
     """bytes"""
+    version: str = ""
+    """Of the content at its location; empty where that has none."""
 
 
 @dataclass(frozen=True)

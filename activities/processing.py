@@ -61,7 +61,7 @@ class ContentProcessing(Wire):
     use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
     extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
     archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
-    delete_files_from_source_when_done: Annotated[bool, supported(False)] = False
+    delete_files_from_source_when_done: bool = False
     use_native_language_names: Annotated[bool, supported(False)] = False
     naming: Naming | None = None
     visible_video_watermarks: Annotated[list[Any] | None, supported(None, [])] = None

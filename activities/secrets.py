@@ -58,7 +58,8 @@ def revealed(section: Section) -> Section:
     """
     if not section.is_encrypted:
         return section
-    plain = {name: _reveal(name, getattr(section, name)) for name in section.secret_fields()}
+    secrets = {name: getattr(section, name) for name in section.secret_fields()}
+    plain = {name: _reveal(name, secret) for name, secret in secrets.items() if secret is not None}
     try:
         return type(section).model_validate(dict(section) | plain | {"credentials_protection": "Unencrypted"})
     except ValueError:

@@ -7,9 +7,10 @@ from temporalio import activity
 
 from activities.errors import PrevalidationError
 from activities.heartbeat import Progress, beating
-from activities.storage import open_storage
+from activities.storage import opened
 from activities.storage.base import StorageError
-from activities.storage.config import Location
+from activities.storage.config import Location, WritableLocation
+from activities.storage.threads import stoppable
 
 SOURCE = "ContentAcquisition"
 
@@ -19,8 +20,8 @@ class ValidateRequest:
     """All locations of the job."""
 
     acquisition: Location
-    publishing: Location
-    images: Location | None = None
+    publishing: WritableLocation
+    images: WritableLocation | None = None
 
 
 @activity.defn
@@ -30,7 +31,7 @@ async def validate(request: ValidateRequest) -> None:
     Raises:
         PrevalidationError: with every location that fails, each by its field.
     """
-    locations = {SOURCE: request.acquisition, "ContentPublishing": request.publishing}
+    locations: dict[str, Location] = {SOURCE: request.acquisition, "ContentPublishing": request.publishing}
     if request.images:
         locations["ImageExtraction.Location"] = request.images
     async with beating(Progress()):
@@ -43,16 +44,17 @@ async def validate(request: ValidateRequest) -> None:
 
 async def _check(field: str, location: Location) -> StorageError | None:
     try:
-        storage = open_storage(location)
-        await (storage.check_readable() if field == SOURCE else storage.check_writable())
+        with opened(location) as storage:
+            check = storage.check_readable if field == SOURCE else storage.check_writable
+            await stoppable(lambda _: check())
     except StorageError as error:
-        return StorageError(f"{field}.UriPath: {error}", temporary=error.temporary)
+        return StorageError(f"{field}.{error.field}: {error}", temporary=error.temporary)
     return None
 
 
 async def _overlaps(locations: dict[str, Location]) -> list[StorageError]:
     """Output in the source's folder could overwrite the source, or be taken for it by the next job."""
-    places = {field: await open_storage(location).place() for field, location in locations.items()}
+    places = {field: await _place(location) for field, location in locations.items()}
     source = places.pop(SOURCE)
     return [
         StorageError(
@@ -61,3 +63,8 @@ async def _overlaps(locations: dict[str, Location]) -> list[StorageError]:
         for field, place in places.items()
         if place.startswith(source) or source.startswith(place)
     ]
+
+
+async def _place(location: Location) -> str:
+    with opened(location) as storage:
+        return await stoppable(lambda _: storage.place())

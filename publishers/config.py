@@ -2,15 +2,12 @@
 
 from collections.abc import Hashable
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from azure.servicebus import parse_connection_string
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from publishers.wire import Protected, Secret
-
-TYPES = {name.lower(): name for name in ("RabbitMQ", "AzureServiceBusQueue", "AmazonSqs", "Ftps", "Files")}
-"""The contract's spelling of each `Type`, which clients may write in any case."""
+from publishers.urls import FtpUrl, HttpUrl, split_url
+from publishers.wire import Protected, Secret, spelled
 
 
 def _short(text: str) -> str:
@@ -99,24 +96,6 @@ class AzureServiceBusQueue(Protected):
         return "AzureServiceBusQueueMessagePublishing"
 
 
-def _is_http(text: str) -> str:
-    if _split(text).scheme.lower() not in ("http", "https") or not _split(text).hostname:
-        raise ValueError("must be an http:// or https:// address")
-    return text
-
-
-def _split(text: str) -> SplitResult:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port, parts.hostname  # these can fail, too
-    except ValueError:
-        raise ValueError("is not a valid address") from None
-    return parts
-
-
-HttpUrl = Annotated[str, Field(max_length=2000), AfterValidator(_is_http)]
-
-
 class AmazonSqs(Protected):
     """An Amazon SQS queue, standard or FIFO (`….fifo`)."""
 
@@ -148,29 +127,11 @@ class AmazonSqs(Protected):
         return "AmazonSqsMessagePublishing"
 
 
-FTP_SCHEMES = ("ftp", "ftpes", "ftps")
-
-
-def _is_ftp(text: str) -> str:
-    parts = _split(text)
-    if parts.scheme.lower() not in FTP_SCHEMES or not parts.hostname:
-        raise ValueError(
-            "must be ftp:// (no TLS), ftpes:// (explicit TLS) or ftps:// (implicit TLS), then host and folder"
-        )
-    if parts.username or parts.password:
-        raise ValueError("must not hold user or password; use CredentialsName and CredentialsSecret")
-    if parts.query or parts.fragment:
-        raise ValueError("holds ? or #; write them as %3F and %23")
-    if ".." in unquote(parts.path).split("/"):
-        raise ValueError("must not hold the folder ..")
-    return text
-
-
 class Ftps(Protected):
     """A folder on an FTP server, one file an event."""
 
     type: Literal["Ftps"]
-    uri_path: Annotated[str, Field(max_length=4096), AfterValidator(_is_ftp)]
+    uri_path: FtpUrl
     credentials_name: UserName
     credentials_secret: Secret
 
@@ -182,7 +143,7 @@ class Ftps(Protected):
     @property
     def endpoint(self) -> Hashable:
         """What shares a connection: the same server and user."""
-        parts = _split(self.uri_path)
+        parts = split_url(self.uri_path)
         return self.type, parts.scheme.lower(), parts.netloc.lower(), self.credentials_name, self.credentials_secret
 
     @property
@@ -213,16 +174,8 @@ class Files(Protected):
         return "FileMessagePublishing"
 
 
-def _spelled(block: Any) -> Any:
-    """`Type` as the contract spells it, or an error that says which there are."""
-    if not isinstance(block, dict) or "Type" not in block:
-        return block
-    name = str(block["Type"])
-    if name.lower() not in TYPES:
-        raise ValueError(f"unknown Type {name[:50]!r}; supported: {', '.join(TYPES.values())}")
-    return {**block, "Type": TYPES[name.lower()]}
-
-
 MessagePublisher = Annotated[
-    RabbitMq | AzureServiceBusQueue | AmazonSqs | Ftps | Files, Field(discriminator="type"), BeforeValidator(_spelled)
+    RabbitMq | AzureServiceBusQueue | AmazonSqs | Ftps | Files,
+    Field(discriminator="type"),
+    spelled("Type", "RabbitMQ", "AzureServiceBusQueue", "AmazonSqs", "Ftps", "Files"),
 ]

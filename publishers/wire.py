@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 
@@ -30,6 +30,9 @@ SECRET = "secret"  # noqa: S105 - a mark, not one
 """Metadata of the fields that `CredentialsProtection` protects."""
 
 Secret = Annotated[str, Field(min_length=1, max_length=10_000, repr=False), SECRET]
+OptionalSecret = Annotated[
+    Annotated[str, Field(min_length=1, max_length=10_000)] | None, Field(repr=False, default=None), SECRET
+]
 
 
 class Protected(Wire):
@@ -46,6 +49,21 @@ class Protected(Wire):
     def is_encrypted(self) -> bool:
         """Whether the secrets are ciphertext."""
         return self.credentials_protection == "Encrypted"
+
+
+def spelled(field: str, *names: str) -> BeforeValidator:
+    """Accept the names of `field`, which tells sections apart, in any case, and say which there are."""
+    known = {name.lower(): name for name in names}
+
+    def spell(section: Any) -> Any:
+        if not isinstance(section, dict) or field not in section:
+            return section
+        name = str(section[field])
+        if name.lower() not in known:
+            raise ValueError(f"unknown {field} {name[:50]!r}; supported: {', '.join(names)}")
+        return {**section, field: known[name.lower()]}
+
+    return BeforeValidator(spell)
 
 
 def supported(*values: object) -> AfterValidator:

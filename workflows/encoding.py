@@ -9,7 +9,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.acquire import Acquired, AcquireRequest, acquire
-from activities.cleanup import CleanUpRequest, clean_up
+from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
 from activities.deliver import DeliverRequest, deliver
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_audio, encode_chunk
 from activities.images import ImagesRequest, extract_images
@@ -56,6 +56,8 @@ class EncodingJob:
             await _uncancelled(self._clean_up(withdraw=self._published))
             raise
         await _uncancelled(self._clean_up(withdraw=[]))
+        if job.content_processing.delete_files_from_source_when_done:
+            await _uncancelled(self._delete_source(acquired))
         return output
 
     @workflow.signal
@@ -142,6 +144,12 @@ class EncodingJob:
             await perform(clean_up, CleanUpRequest(self._id, self._job.content_publishing, withdraw))
         except ActivityError as error:
             workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
+
+    async def _delete_source(self, acquired: Acquired) -> None:
+        try:
+            await perform(delete_source, DeleteSourceRequest(self._job.content_acquisition, acquired.files))
+        except ActivityError as error:
+            workflow.logger.warning("job %s has succeeded, but %s", self._id, error.cause)
 
     async def _step(self, activity: Callable[[Request], Awaitable[Result]], request: Request, **options: str) -> Result:
         await workflow.wait_condition(lambda: not self._paused)

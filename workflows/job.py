@@ -1,15 +1,15 @@
 """The job description as a whole (contract, section 5); every section belongs to the package that serves it."""
 
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid5
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from activities.images import ImageExtraction, Thumbnails
 from activities.mappings import MediaMappings
 from activities.processing import ContentProcessing
-from activities.storage.config import Location
+from activities.storage.config import Location, WritableLocation
 from publishers.config import MessagePublisher
 from publishers.events import Sender
 from publishers.wire import Wire
@@ -43,9 +43,15 @@ class Job(Wire):
     content_acquisition: Location
     media_mappings: MediaMappings
     content_processing: ContentProcessing
-    content_publishing: Location
+    content_publishing: WritableLocation
     image_extraction: ImageExtraction | None = None
     thumbnails: Thumbnails | None = None
+
+    @model_validator(mode="after")
+    def _can_delete_its_source(self) -> Self:
+        if self.content_processing.delete_files_from_source_when_done and self.content_acquisition.provider == "Http":
+            raise ValueError("DeleteFilesFromSourceWhenDone cannot be kept with an Http source; set it to false")
+        return self
 
     @classmethod
     def parse(cls, description: object) -> "Job":

@@ -84,7 +84,8 @@ def _protect(here: Any, read: Any, key: rsa.RSAPublicKey) -> int:
 
 
 def _protect_section(here: dict[str, Any], section: Protected, key: rsa.RSAPublicKey) -> int:
-    names = [_spelled(here, section, name) for name in section.secret_fields()]
+    given = [name for name in section.secret_fields() if getattr(section, name) is not None]
+    names = [_spelled(here, section, name) for name in given]
     if section.is_encrypted or not names:
         return 0
     for name in names:

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from activities.acquire import acquire
-from activities.cleanup import clean_up
+from activities.cleanup import clean_up, delete_source
 from activities.deliver import deliver
 from activities.encode import encode_audio, encode_chunk
 from activities.images import extract_images
@@ -58,6 +58,7 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     extract_images: Options("extract still frames", timedelta(hours=1), TRANSCODE_QUEUE),
     deliver: Options("publish media, then manifests", timedelta(days=1)),
     clean_up: Options("remove the workspace", timedelta(minutes=10)),
+    delete_source: Options("remove the files from the source folder", timedelta(minutes=10)),
 }
 
 

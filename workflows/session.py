@@ -19,6 +19,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from activities.settings import Settings
+from activities.storage.config import FilesLocation, Location, WritableLocation
+from publishers.config import Files, MessagePublisher
 from publishers.events import Message
 from publishers.roots import VARIABLE, FolderError, local_path
 from workflows import client as jobs
@@ -89,23 +91,24 @@ def _locked(folder: Path, flags: int = 0) -> Iterator[None]:
 
 
 def _own_folders(job: Job) -> list[str]:
-    """The folders that the job names, nothing above them; those to be written are made."""
-    written = [job.content_publishing.uri_path]
-    written += [block.uri_path for block in job.message_publishers if block.type == "Files"]
+    """The local folders that the job names, nothing above them; those to be written are made."""
+    sections: list[WritableLocation | MessagePublisher] = [job.content_publishing, *job.message_publishers]
     if job.image_extraction and job.image_extraction.location:
-        written.append(job.image_extraction.location.uri_path)
-    folders = [_path(job.content_acquisition.uri_path)]
-    for uri_path in written:
-        if path := _path(uri_path):
+        sections.append(job.image_extraction.location)
+    folders = [_path(job.content_acquisition)]
+    for section in sections:
+        if path := _path(section):
             with suppress(OSError):  # validation tells it with its field
                 path.mkdir(parents=True, exist_ok=True)
             folders.append(path)
     return [str(folder) for folder in dict.fromkeys(folders) if folder and folder.is_dir()]
 
 
-def _path(uri_path: str) -> Path | None:
+def _path(section: Location | MessagePublisher) -> Path | None:
+    if not isinstance(section, FilesLocation | Files):
+        return None
     try:
-        return local_path(uri_path)
+        return local_path(section.uri_path)
     except FolderError:
         return None
 

@@ -1,12 +1,13 @@
-"""What a storage is and how it may fail. Names are relative to the location's folder, parts joined by `/`."""
+"""What a storage is and how it may fail. Names are relative to the location's folder, parts joined by `/`.
 
-import threading
-from collections.abc import AsyncIterator, Callable
+A storage only answers single, blocking requests. What takes many of them (parallel parts, going on after a broken
+connection or a killed worker, retries, checksums, cancelling) is done once for all storages: `download`, `upload`.
+"""
+
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
-
-from activities.heartbeat import Progress
 
 
 class StorageError(Exception):
@@ -14,11 +15,22 @@ class StorageError(Exception):
 
     Args:
         temporary: whether trying again may help without anybody changing anything.
+        field: the field of the storage block that the remedy is about.
     """
 
-    def __init__(self, message: str, *, temporary: bool = False) -> None:
+    def __init__(self, message: str, *, temporary: bool = False, field: str = "UriPath") -> None:
         super().__init__(message)
         self.temporary = temporary
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A checksum of a whole file, as a store has computed it."""
+
+    algorithm: str
+    """`crc32`, or a name that `hashlib` knows."""
+    value: bytes
 
 
 @dataclass(frozen=True)
@@ -28,49 +40,100 @@ class Entry:
     name: str
     """Always printable; where the real name is not, a replacement, and `unusable` says so."""
     size: int
-    """bytes"""
+    """bytes; -1 where only `Storage.look` can tell"""
     unusable: str = ""
     """Why it cannot be fetched (`is not a regular file`); empty for every ordinary file."""
+    version: str = ""
+    """Another one after each change of the content (an ETag, a time); empty where the storage has none."""
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Neighbouring bytes of a file."""
+
+    start: int
+    end: int
+    """Behind the last one."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.end - self.start
+
+
+def inside(name: str) -> str:
+    """`name`, if it can only be that of a file below the location.
+
+    Raises:
+        StorageError: it leads elsewhere.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or "\0" in name or name.startswith("/") or ".." in parts:
+        raise StorageError(f"{name!r} does not name a file in this folder")
+    return name
 
 
 OnBytes = Callable[[int], None]
 """Called, from any thread, with the number of bytes that have passed since the last call."""
 
+Kept = MutableMapping[str, str]
+"""What an upload notes of itself, and finds again after the worker was killed."""
 
-def counting(progress: Progress) -> OnBytes:
-    """Adds up in `progress`, also when several transfers run at once."""
-    lock = threading.Lock()
 
-    def add(size: int) -> None:
-        with lock:
-            progress.done += size
+class Upload(Protocol):
+    """A file on its way into a storage. Readers see what was there before until `finish`, and then all of it."""
 
-    return add
+    def missing(self) -> list[Span]:
+        """The parts that are still to be sent; an empty file has one, of no bytes."""
+
+    def send(self, part: Span, on_bytes: OnBytes) -> None:
+        """Send one part, several threads several parts; once more after a temporary error.
+
+        All its bytes are counted, those that turn out to be there already as well.
+        """
+
+    def finish(self) -> None:
+        """Make it visible, and be sure that it has the right size; once more after a temporary error."""
 
 
 class Storage(Protocol):
-    """One location, opened. Every method raises `StorageError`; third-party errors never leave it."""
+    """One location, opened; for several threads. All methods but `link` block, and raise nothing but `StorageError`.
 
-    def entries(self) -> AsyncIterator[Entry]:
-        """All files below the location, at any depth, sorted by name."""
+    None tries again by itself, none waits longer than about half a minute without a byte.
+    """
 
-    async def fetch(self, name: str, to: Path, on_bytes: OnBytes) -> None:
-        """Copy the file `name` to the local path `to`."""
+    lanes: int
+    """How many requests at once are worth it."""
+    request_size: int
+    """Bytes that one `read` is asked for at most."""
 
-    async def store(self, source: Path, name: str, on_bytes: OnBytes) -> None:
-        """Copy a local file to `name`; a reader sees the whole file or none."""
+    def entries(self) -> Iterator[Entry]:
+        """All files below the location, at any depth and in any order; it ends, whatever the other side does."""
 
-    async def delete(self, name: str) -> None:
-        """Remove the file `name`, and what a killed `store` left of it, if they are there."""
+    def look(self, entry: Entry) -> Entry:
+        """The entry with all that the storage knows of this one file: size, version, digest."""
 
-    async def check_readable(self) -> None:
+    def read(self, entry: Entry, span: Span) -> Iterator[bytes | memoryview]:
+        """The bytes of `span`, of the version in `entry`; a piece is valid until the next is asked for."""
+
+    def upload(self, source: Path, name: str, kept: Kept) -> Upload:
+        """Begin, or go on, to send a local file to `name`."""
+
+    def delete(self, name: str, kept: Kept) -> None:
+        """Remove the file `name`, and what an unfinished upload (see `kept`) has left of it, if they are there."""
+
+    def check_readable(self) -> None:
         """Fail unless the location exists and can be listed and read."""
 
-    async def check_writable(self) -> None:
+    def check_writable(self) -> None:
         """Fail unless files can be written; leaves nothing behind."""
 
-    async def place(self) -> str:
+    def place(self) -> str:
         """The folder in its one true spelling, ending in `/`: the same folder gives the same text."""
 
     def link(self, name: str) -> str:
         """The absolute link under which a player finds `name`; of the folder itself for an empty name."""
+
+    def close(self) -> None:
+        """Let go of connections; raises nothing."""

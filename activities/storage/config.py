@@ -1,18 +1,100 @@
 """The storage blocks of a job: `ContentAcquisition`, `ContentPublishing`, `ImageExtraction.Location`."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from publishers.wire import Wire
+from publishers.urls import Folder, FtpUrl, HttpFolder, HttpUrl
+from publishers.wire import OptionalSecret, Protected, Secret, spelled
+
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class FilesLocation(Wire):
+class FilesLocation(Protected):
     """A folder below a root of the worker (`ENCODING_FILES_ROOT`): an absolute path or a `file:///` URI."""
 
     provider: Literal["Files"]
     uri_path: str = Field(min_length=1, max_length=4096)
 
 
-Location = FilesLocation
-"""Any storage block; becomes a union by `Provider` as providers are added."""
+class FtpsLocation(Protected):
+    """A folder on an FTP server: `ftp://` no TLS, `ftpes://` explicit, `ftps://` implicit TLS; not SFTP."""
+
+    provider: Literal["Ftps"]
+    uri_path: FtpUrl
+    credentials_name: Name
+    credentials_secret: Secret
+
+
+class _S3(Protected):
+    credentials_name: Name | None = None
+    """Key id."""
+    credentials_secret: OptionalSecret = None
+    role_arn_to_assume: str | None = Field(None, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")
+    role_session_duration_in_seconds: int = Field(3600, ge=900, le=43_200)
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> Self:
+        if (self.credentials_name is None) != (self.credentials_secret is None):
+            raise ValueError("CredentialsName (the key id) and CredentialsSecret belong together; give both or none")
+        if self.credentials_name is None and self.role_arn_to_assume is None:
+            raise ValueError("has no credentials; give CredentialsName and CredentialsSecret, or RoleArnToAssume")
+        return self
+
+
+class AmazonS3Location(_S3):
+    """A folder in a bucket of Amazon S3: `https://<bucket>.s3.<region>.amazonaws.com/<folder>/`."""
+
+    provider: Literal["AmazonS3"]
+    uri_path: HttpFolder
+
+
+class S3CompatibleLocation(_S3):
+    """A folder in a bucket of a service that speaks S3's protocol.
+
+    `UriPath` is `<EndpointUrl>/<bucket>/<folder>/`, the same with the bucket in front of the host, or
+    `s3://<bucket>/<folder>/`.
+    """
+
+    provider: Literal["AmazonS3Compatible"]
+    uri_path: Folder
+    endpoint_url: HttpUrl
+    region: str = Field("us-east-1", min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
+
+
+class AzureBlobLocation(Protected):
+    """A folder in a container: `https://<account>.blob.core.windows.net/<container>/<folder>/`.
+
+    Where the host does not begin with the account's name, the path does: `https://<host>/<account>/<container>/…`.
+    """
+
+    provider: Literal["AzureBlob"]
+    uri_path: HttpFolder
+    credentials_name: Name
+    """Account."""
+    credentials_secret: Secret
+    """Account key."""
+
+
+class HttpLocation(Protected):
+    """A folder that a web server lists as a page of links; for reading alone. Credentials are for Basic auth."""
+
+    provider: Literal["Http"]
+    uri_path: HttpFolder
+    credentials_name: Name | None = None
+    credentials_secret: OptionalSecret = None
+
+
+Location = Annotated[
+    FilesLocation | FtpsLocation | AmazonS3Location | S3CompatibleLocation | AzureBlobLocation | HttpLocation,
+    Field(discriminator="provider"),
+    spelled("Provider", "Ftps", "AmazonS3", "AmazonS3Compatible", "AzureBlob", "Http", "Files"),
+]
+"""Where content is read from."""
+
+WritableLocation = Annotated[
+    FilesLocation | FtpsLocation | AmazonS3Location | S3CompatibleLocation | AzureBlobLocation,
+    Field(discriminator="provider"),
+    spelled("Provider", "Ftps", "AmazonS3", "AmazonS3Compatible", "AzureBlob", "Files"),
+]
+"""Where results are put."""

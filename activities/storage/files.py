@@ -2,70 +2,106 @@
 
 import os
 import stat
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
 
-from activities.storage.base import Entry, OnBytes, StorageError
+from activities.storage.base import Entry, Kept, OnBytes, Span, StorageError, inside
 from activities.storage.config import FilesLocation
 from activities.storage.explain import explained
-from activities.storage.transfer import Stop, copy, stoppable
 from publishers.atomic import replacing, temporary_name
 from publishers.roots import FolderError, below_roots, files_roots, local_path
 
-MOST_ENTRIES = 100_000
-"""So that a location that is a whole disk by mistake fails, and does not fill the memory."""
+PIECE = 1 << 20
+"""Bytes that are read at once."""
 
 
 class FilesStorage:
     """The `Files` provider. Every path is resolved anew before it is touched: links may have changed."""
+
+    lanes = 4
+    request_size = sys.maxsize
 
     def __init__(self, location: FilesLocation) -> None:
         self._roots = files_roots()
         with explained("UriPath"):
             self._folder = local_path(location.uri_path)
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    def entries(self) -> Iterator[Entry]:
         """Links to folders are listed as unusable, not followed: they could lead in circles."""
-        for entry in await stoppable(self._list):
-            yield entry
-
-    async def fetch(self, name: str, to: Path, on_bytes: OnBytes) -> None:
-        await stoppable(lambda stop: self._fetch(name, to, on_bytes, stop))
-
-    async def store(self, source: Path, name: str, on_bytes: OnBytes) -> None:
-        await stoppable(lambda stop: self._store(source, name, on_bytes, stop))
-
-    async def delete(self, name: str) -> None:
-        await stoppable(lambda _: self._delete(name))
-
-    async def check_readable(self) -> None:
-        await stoppable(lambda _: self._check_readable())
-
-    async def check_writable(self) -> None:
-        await stoppable(lambda _: self._check_writable())
-
-    async def place(self) -> str:
-        folder = await stoppable(lambda _: os.path.realpath(self._folder))
-        return f"{Path(folder).as_uri().rstrip('/')}/"
-
-    def link(self, name: str) -> str:
-        return (self._folder / name).as_uri()
-
-    def _list(self, stop: Stop) -> list[Entry]:
-        found: list[Entry] = []
         with explained(f"the folder {self._folder} cannot be listed"):
             top = below_roots(self._folder, self._roots)
             for item in _walk(top):
-                stop.check()
-                if len(found) == MOST_ENTRIES:
-                    raise StorageError(
-                        f"the folder {self._folder} holds more than {MOST_ENTRIES} files; name the folder of one title"
-                    )
-                found.append(self._entry(item, item.path[len(str(top)) :].lstrip("/")))
-        return sorted(found, key=lambda entry: entry.name)
+                yield self._entry(item, item.path[len(str(top)) :].lstrip("/"))
+
+    def look(self, entry: Entry) -> Entry:
+        """See base class."""
+        with self._reading(entry.name) as file:
+            status = os.fstat(file.fileno())
+            return replace(entry, size=status.st_size, version=_version(status))
+
+    def read(self, entry: Entry, span: Span) -> Iterator[memoryview]:
+        """See base class."""
+        buffer = memoryview(bytearray(PIECE))
+        with self._reading(entry.name) as file:
+            if entry.version not in ("", _version(os.fstat(file.fileno()))):
+                raise StorageError(
+                    f"the file {entry.name!r} has changed since it was listed; "
+                    "start the job when it is no longer written",
+                    temporary=True,
+                )
+            file.seek(span.start)
+            left = span.size
+            while left and (size := file.readinto(buffer[: min(left, PIECE)])):
+                left -= size
+                yield buffer[:size]
+
+    def upload(self, source: Path, name: str, kept: Kept) -> "FilesUpload":
+        """See base class; a local copy that breaks off begins anew."""
+        del kept
+        with explained(f"{self._folder / name} cannot be written"):
+            return FilesUpload(source, self._target(name), str(self._folder / name))
+
+    def delete(self, name: str, kept: Kept) -> None:
+        """See base class."""
+        del kept
+        with explained(f"{self._folder / name} cannot be deleted"):
+            target = self._target(name)
+            for path in (target, temporary_name(target)):
+                try:
+                    path.unlink(missing_ok=True)
+                except NotADirectoryError:
+                    return  # then nothing can be there
+
+    def check_readable(self) -> None:
+        """See base class."""
+        with explained(f"the folder {self._folder} cannot be read"):
+            folder = below_roots(self._folder, self._roots)
+            with os.scandir(folder) as items:
+                next(items, None)
+            if not os.access(folder, os.R_OK | os.X_OK):
+                raise PermissionError(13, "permission denied")
+
+    def check_writable(self) -> None:
+        """See base class."""
+        with explained(f"the folder {self._folder} cannot be written"):
+            # Not made, lest it stays behind: what can hold a file can hold a folder.
+            _write_probe(_nearest(below_roots(self._folder, self._roots)))
+
+    def place(self) -> str:
+        """See base class."""
+        return f"{Path(os.path.realpath(self._folder)).as_uri().rstrip('/')}/"
+
+    def link(self, name: str) -> str:
+        """See base class."""
+        return (self._folder / name).as_uri()
+
+    def close(self) -> None:
+        """See base class: nothing is kept open."""
 
     def _entry(self, item: os.DirEntry[str], name: str) -> Entry:
         printable = os.fsencode(name).decode(errors="replace")
@@ -83,59 +119,60 @@ class FilesStorage:
             return Entry(name, 0, "is a link to a folder; links to folders are not followed")
         if not stat.S_ISREG(status.st_mode):
             return Entry(name, 0, "is not a regular file")
-        return Entry(name, status.st_size)
+        return Entry(name, status.st_size, version=_version(status))
 
-    def _fetch(self, name: str, to: Path, on_bytes: OnBytes, stop: Stop) -> None:
-        reading = f"{self._folder / name} cannot be read"
-        writing = f"{name} cannot be copied to the worker's work folder"
-        with explained(reading):
-            source = _open_regular(below_roots(self._inside(name), self._roots))
-        with source, explained(writing), to.open("wb") as target:
-            copy(source, target, on_bytes, stop, texts=(reading, writing))
-
-    def _store(self, source: Path, name: str, on_bytes: OnBytes, stop: Stop) -> None:
-        reading = f"{name} cannot be read from the worker's work folder"
-        writing = f"{self._folder / name} cannot be written"
-        with explained(writing):
-            target = self._target(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-        with explained(reading):
-            opened = source.open("rb")
-        with opened, explained(writing), replacing(target) as part:
-            copy(opened, part, on_bytes, stop, texts=(reading, writing))
-
-    def _delete(self, name: str) -> None:
-        with explained(f"{self._folder / name} cannot be deleted"):
-            target = self._target(name)
-            for path in (target, temporary_name(target)):
-                try:
-                    path.unlink(missing_ok=True)
-                except NotADirectoryError:
-                    return  # then nothing can be there
-
-    def _check_readable(self) -> None:
-        with explained(f"the folder {self._folder} cannot be read"):
-            folder = below_roots(self._folder, self._roots)
-            with os.scandir(folder) as items:
-                next(items, None)
-            if not os.access(folder, os.R_OK | os.X_OK):
-                raise PermissionError(13, "permission denied")
-
-    def _check_writable(self) -> None:
-        with explained(f"the folder {self._folder} cannot be written"):
-            # Not made, lest it stays behind: what can hold a file can hold a folder.
-            _write_probe(_nearest(below_roots(self._folder, self._roots)))
-
-    def _inside(self, name: str) -> Path:
-        parts = PurePosixPath(name).parts
-        if not parts or "\0" in name or name.startswith("/") or ".." in parts:
-            raise FolderError(f"{name!r} does not name a file in this folder")
-        return self._folder / name
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[FileIO]:
+        with (
+            explained(f"{self._folder / name} cannot be read"),
+            _open_regular(below_roots(self._folder / inside(name), self._roots)) as file,
+        ):
+            yield file
 
     def _target(self, name: str) -> Path:
         """Where `name` is written: its folder is resolved; a link in its own place is replaced."""
-        path = self._inside(name)
+        path = self._folder / inside(name)
         return below_roots(path.parent, self._roots) / path.name
+
+
+class FilesUpload:
+    """A copy that grows beside its target."""
+
+    def __init__(self, source: Path, target: Path, shown: str) -> None:
+        self._source = source
+        self._target = target
+        self._reading = f"{source.name} cannot be read from the worker's work folder"
+        self._writing = f"{shown} cannot be written"
+        with explained(self._reading):
+            self._size = source.stat().st_size
+
+    def missing(self) -> list[Span]:
+        """See base class: all, in one go."""
+        return [Span(0, self._size)]
+
+    def send(self, part: Span, on_bytes: OnBytes) -> None:
+        """See base class; the file is visible by the end already: there is but one part."""
+        del part
+        with explained(self._writing):
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+        with explained(self._reading):
+            source = self._source.open("rb", buffering=0)
+        with source, explained(self._writing), replacing(self._target) as target:
+            buffer = memoryview(bytearray(PIECE))
+            while size := self._read(source, buffer):
+                target.write(buffer[:size])
+                on_bytes(size)
+
+    def finish(self) -> None:
+        """See base class."""
+
+    def _read(self, source: FileIO, buffer: memoryview) -> int:
+        with explained(self._reading):
+            return source.readinto(buffer) or 0
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
 def _walk(top: Path) -> Iterator[os.DirEntry[str]]:
@@ -150,13 +187,13 @@ def _walk(top: Path) -> Iterator[os.DirEntry[str]]:
                     yield item
 
 
-def _open_regular(path: Path) -> BinaryIO:
+def _open_regular(path: Path) -> FileIO:
     """Open a file that is one: opening a pipe could wait for ever, opening a device could do anything."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise FolderError("it is not a regular file")
     # In case it was swapped meanwhile: follow no link and wait for no pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    return os.fdopen(descriptor, "rb", buffering=0)
+    return FileIO(descriptor, "rb")
 
 
 def _write_probe(folder: Path) -> None:

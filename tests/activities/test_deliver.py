@@ -30,7 +30,8 @@ def packaged(root: Path) -> Path:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(str(path) for path in found if path.suffix != ".journal")
 
 
 def request(folder: Path) -> DeliverRequest:

@@ -47,7 +47,11 @@ def test_what_is_no_object_is_named(description: object, kind: str) -> None:
         ("ContentProcessing", {"VideoFormat": "H265"}, "ContentProcessing.VideoFormat: this value is documented"),
         ("ExternalId", 7, "ExternalId: "),
         ("ExternalId", "\ud800", "ExternalId: "),
-        ("ContentAcquisition", {"Provider": "Gopher", "UriPath": "/x"}, "ContentAcquisition.Provider: "),
+        (
+            "ContentAcquisition",
+            {"Provider": "Gopher", "UriPath": "/x"},
+            "ContentAcquisition: unknown Provider 'Gopher'",
+        ),
     ],
 )
 def test_every_problem_has_the_path_of_its_field(field: str, value: object, expected: str) -> None:

@@ -1,0 +1,235 @@
+"""Fetching files: in parts, several at once, going on where a broken connection or a killed worker has left off."""
+
+import hashlib
+import json
+import os
+import queue
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+from activities.storage.base import Entry, OnBytes, Span, Storage, StorageError
+from activities.storage.explain import explained
+from activities.storage.patience import Patience, persistently
+from activities.storage.threads import Stop, stoppable, together
+
+PIECE = 8 << 20
+"""Bytes that are written down as done together: what a killed worker fetches once more at the most, per lane."""
+MOST_ENTRIES = 100_000
+"""So that a location that is a whole disk by mistake, or a listing without end, fails, and does not fill the memory."""
+HASH_BUFFER = 1 << 20
+
+
+async def listed(storage: Storage) -> list[Entry]:
+    """All files of the location, sorted by name."""
+
+    def entries(stop: Stop) -> list[Entry]:
+        return persistently(lambda: sorted(_all(storage, stop), key=lambda entry: entry.name), stop)
+
+    return await stoppable(entries)
+
+
+def _all(storage: Storage, stop: Stop) -> Iterator[Entry]:
+    for number, entry in enumerate(storage.entries(), 1):
+        stop.check()
+        if number > MOST_ENTRIES:
+            raise StorageError(f"the folder holds more than {MOST_ENTRIES} files; name the folder of one title")
+        yield entry
+
+
+async def looked_at(storage: Storage, entries: Sequence[Entry]) -> list[Entry]:
+    """The same entries with sizes, versions and digests."""
+    found: dict[int, Entry] = {}
+    waiting = iter(enumerate(entries))
+    taking = threading.Lock()
+
+    def lane(stop: Stop) -> None:
+        while True:
+            with taking:
+                place, entry = next(waiting, (None, None))
+            if place is None or entry is None:
+                return
+            found[place] = persistently(partial(storage.look, entry), stop)
+
+    await together(*(stoppable(lane) for _ in range(min(storage.lanes, len(entries)))))
+    return [found[place] for place in range(len(entries))]
+
+
+async def fetched(storage: Storage, wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> None:
+    """Copy files, which were looked at, to local paths; a path is there when its file is complete and verified.
+
+    What an earlier attempt has copied of the same version stays, and is counted.
+
+    Raises:
+        StorageError: one cannot be read or written, has changed meanwhile, or has arrived damaged.
+    """
+    missing = [(entry, target) for entry, target in wanted if not target.exists()]
+    on_bytes(sum(entry.size for entry, _ in wanted) - sum(entry.size for entry, _ in missing))
+    with ExitStack() as stack:
+        downloads = [stack.enter_context(closing(Download(entry, target))) for entry, target in missing]
+        work: queue.SimpleQueue[tuple[Download, Span]] = queue.SimpleQueue()
+        for download in downloads:
+            on_bytes(download.done_size)
+            for run in download.runs(storage.request_size):
+                work.put((download, run))
+        lanes = max(1, min(storage.lanes, work.qsize()))
+        await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in range(lanes)))
+
+
+def _lane(storage: Storage, work: "queue.SimpleQueue[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
+    with suppress(queue.Empty):
+        while True:
+            download, run = work.get_nowait()
+            _fetch(storage, download, run, on_bytes, stop)
+            if download.is_mine_to_finish():
+                download.finish(stop)
+
+
+def _fetch(storage: Storage, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
+    """One run of bytes, over as many connections as it takes."""
+    patience, at = Patience(stop), run.start
+    while at < run.end:
+        try:
+            for data in storage.read(download.entry, Span(at, run.end)):
+                stop.check()
+                download.write(at, data)
+                at += len(data)
+                on_bytes(len(data))
+                patience.success()
+        except StorageError as error:
+            patience.failure(error)
+        else:
+            if at < run.end:
+                patience.failure(StorageError(f"the file {download.entry.name!r} ends too early", temporary=True))
+
+
+class Download:
+    """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there."""
+
+    def __init__(self, entry: Entry, target: Path) -> None:
+        self.entry = entry
+        self._target = target
+        self._part = target.with_name(f"{target.name}.part")
+        self._notes = target.with_name(f"{target.name}.part.done")
+        self._header = json.dumps([entry.version, entry.size]).encode() + b"\n"
+        self._lock = threading.Lock()
+        self._open_files: tuple[int, int] | None = None
+        self._is_finishing = False
+        with self._explained():
+            self._done = self._begun()
+
+    def _begun(self) -> bytearray:
+        """A byte per piece, 1 = done. The notes are a line that tells of what, and then these bytes."""
+        pieces = -(-self.entry.size // PIECE)
+        with suppress(FileNotFoundError):
+            notes = self._notes.read_bytes()
+            if self.entry.version and notes.startswith(self._header) and self._part.exists():
+                return bytearray(notes[len(self._header) :][:pieces].ljust(pieces, b"\0"))
+        self._part.unlink(missing_ok=True)
+        return bytearray(pieces)
+
+    @property
+    def done_size(self) -> int:
+        """Bytes that are there."""
+        return sum(self._piece(number).size for number, done in enumerate(self._done) if done)
+
+    def runs(self, most: int) -> Iterator[Span]:
+        """What is missing, in runs of at most `most` bytes, or one piece; one of no bytes where nothing is."""
+        longest = max(most // PIECE, 1)
+        missing = (number for number, done in enumerate(self._done) if not done)
+        found = False
+        for _, neighbours in groupby(enumerate(missing), key=lambda pair: pair[1] - pair[0]):
+            numbers = [number for _, number in neighbours]
+            for place in range(0, len(numbers), longest):
+                run, found = numbers[place : place + longest], True
+                yield Span(run[0] * PIECE, self._piece(run[-1]).end)
+        if not found:
+            yield Span(0, 0)
+
+    def write(self, at: int, data: bytes | memoryview) -> None:
+        """Keep bytes that have arrived: those of one piece in order, by one thread."""
+        end = at + len(data)
+        if end > self.entry.size:
+            raise StorageError(f"the file {self.entry.name!r} has become longer", temporary=True)
+        with self._explained():
+            part, notes = self._files()
+            _write_all(part, at, data)
+            for number in range(at // PIECE, -(-end // PIECE)):
+                if self._piece(number).end <= end:
+                    os.pwrite(notes, b"\1", len(self._header) + number)
+                    self._done[number] = 1
+
+    def is_mine_to_finish(self) -> bool:
+        """Whether everything is there; true for the first that asks."""
+        with self._lock:
+            mine = all(self._done) and not self._is_finishing
+            self._is_finishing |= mine
+            return mine
+
+    def finish(self, stop: Stop) -> None:
+        """Verify what has arrived and put it in its place."""
+        with self._explained():
+            self._files()
+            self.close()
+            if (digest := self.entry.digest) and _digest(self._part, digest.algorithm, stop) != digest.value:
+                self._notes.unlink()
+                raise StorageError(
+                    f"the file {self.entry.name!r} has arrived damaged: its {digest.algorithm} checksum differs",
+                    temporary=True,
+                )
+            self._part.replace(self._target)
+            self._notes.unlink()
+
+    def close(self) -> None:
+        """Leave everything as it is, for a later attempt."""
+        with self._lock:
+            for file in self._open_files or ():
+                os.close(file)
+            self._open_files = None
+
+    def _files(self) -> tuple[int, int]:
+        """Opened when first needed: there can be more files than a process may have open."""
+        with self._lock:
+            if not self._open_files:
+                part = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                notes = os.open(self._notes, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                os.pwrite(notes, self._header, 0)
+                self._open_files = part, notes
+            return self._open_files
+
+    def _piece(self, number: int) -> Span:
+        return Span(number * PIECE, min((number + 1) * PIECE, self.entry.size))
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(f"{self.entry.name} cannot be copied to the worker's work folder")
+
+
+def _write_all(file: int, at: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(file, rest, at)
+        at, rest = at + written, rest[written:]
+
+
+def _digest(path: Path, algorithm: str, stop: Stop) -> bytes:
+    hashed = _Crc32() if algorithm == "crc32" else hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:
+        while data := file.read(HASH_BUFFER):
+            stop.check()
+            hashed.update(data)
+    return hashed.digest()
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")

@@ -1,0 +1,65 @@
+"""Notes in the workspace that outlive the process: what of an upload has been done already."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from activities.storage.base import Kept
+
+
+class Journal:
+    """Notes about files, by name; a file with one JSON array `[name, key, value]` a line, only ever appended to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._notes: dict[str, dict[str, str]] = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                name, key, value = json.loads(line)
+            except ValueError:
+                continue  # the last line of a process that was killed
+            self._notes.setdefault(name, {})[key] = value
+
+    def names(self) -> list[str]:
+        """All files with notes."""
+        return list(self._notes)
+
+    def about(self, name: str) -> Kept:
+        """The notes about one file."""
+        return _Notes(self, name)
+
+    def read(self, name: str) -> dict[str, str]:
+        """What is noted about a file."""
+        return self._notes.get(name, {})
+
+    def write(self, name: str, key: str, value: str) -> None:
+        """Note something; an empty value takes a note back."""
+        with self._lock:
+            self._notes.setdefault(name, {})[key] = value
+            with self._path.open("a") as file:
+                file.write(json.dumps([name, key, value]) + "\n")
+
+
+class _Notes(Kept):
+    def __init__(self, journal: Journal, name: str) -> None:
+        self._journal = journal
+        self._name = name
+
+    def __getitem__(self, key: str) -> str:
+        if value := self._journal.read(self._name).get(key):
+            return value
+        raise KeyError(key)
+
+    def __setitem__(self, key: str, value: str) -> None:
+        self._journal.write(self._name, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._journal.write(self._name, key, "")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([key for key, value in self._journal.read(self._name).items() if value])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))

@@ -1,0 +1,69 @@
+"""Blocking work in threads that a cancelled activity can stop."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+MOST_THREADS = 64
+"""Requests at once of a worker, over all its jobs; further ones wait."""
+_threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="storage")
+
+
+class Stopped(Exception):
+    """Ends the thread; nobody sees it."""
+
+
+class Stop:
+    """Asks a thread to end."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        self._asked.set()
+
+    def check(self) -> None:
+        """Raise `Stopped` once it was asked for."""
+        if self._asked.is_set():
+            raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Sleep; raise `Stopped` as soon as it is asked for."""
+        self._asked.wait(seconds)
+        self.check()
+
+
+async def stoppable(work: Callable[[Stop], Result]) -> Result:
+    """Run `work` in a thread; when cancelled, ask it to stop and wait until it has."""
+    stop = Stop()
+
+    def begin() -> Result:
+        stop.check()  # it may have waited for a thread
+        return work(stop)
+
+    thread = asyncio.get_running_loop().run_in_executor(_threads, begin)
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        stop.ask()
+        while not thread.done():
+            with suppress(asyncio.CancelledError):  # cancelled twice: it still has to end first
+                await asyncio.wait([thread])
+        thread.exception()  # looked at, or asyncio complains that nobody did
+        raise
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all; when one fails or the job is cancelled, the others have ended before the error goes on."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

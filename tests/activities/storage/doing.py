@@ -1,0 +1,64 @@
+"""What activities do with a storage, in one call each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from activities.storage import opened
+from activities.storage.base import Entry
+from activities.storage.config import Location
+from activities.storage.download import fetched, listed, looked_at
+from activities.storage.journal import Journal
+from activities.storage.threads import stoppable
+from activities.storage.upload import deleted, stored
+
+
+@dataclass(frozen=True)
+class Place:
+    """An empty folder on a real server, and what a plain client of that server sees in it."""
+
+    location: Location
+    put: Callable[[str, bytes], None]
+    get: Callable[[str], bytes]
+    names: Callable[[], list[str]]
+    """Sorted."""
+
+
+def nothing(_: int) -> None:
+    """Nobody counts."""
+
+
+async def entries(location: Location) -> list[Entry]:
+    with opened(location) as storage:
+        return await listed(storage)
+
+
+async def fetch(
+    location: Location, name: str, to: Path, on_bytes: Callable[[int], None] = nothing, *, entry: Entry | None = None
+) -> None:
+    """`entry`: what was seen of the file earlier, instead of now."""
+    with opened(location) as storage:
+        [known] = [entry] if entry else await looked_at(storage, [Entry(name, -1)])
+        await fetched(storage, [(known, to)], on_bytes)
+
+
+async def store(
+    location: Location,
+    source: Path,
+    name: str,
+    on_bytes: Callable[[int], None] = nothing,
+    journal: Journal | None = None,
+) -> None:
+    with opened(location) as storage:
+        await stored(storage, [(source, name)], on_bytes, journal or Journal(source.with_name(".journal")))
+
+
+async def delete(location: Location, name: str, journal: Journal | None = None) -> None:
+    with opened(location) as storage:
+        await deleted(storage, [name], journal)
+
+
+async def check(location: Location, *, writable: bool) -> None:
+    with opened(location) as storage:
+        checked = storage.check_writable if writable else storage.check_readable
+        await stoppable(lambda _: checked())
