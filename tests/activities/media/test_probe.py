@@ -56,6 +56,31 @@ async def test_text_inside_a_container_is_a_track(clip: Clips, tmp_path: Path) -
     assert SubtitleStream(1, "subrip", "fre") in (await probe(movie)).tracks
 
 
+async def test_whom_a_track_is_for_is_told_by_its_container(clip: Clips, tmp_path: Path) -> None:
+    movie = tmp_path / "movie.mkv"
+    inputs = [
+        "-i",
+        str(clip()),
+        "-i",
+        str(srt_file(tmp_path / "text.srt")),
+        "-map",
+        "0:a",
+        "-map",
+        "1:s",
+        "-c:a",
+        "copy",
+    ]
+    _run(*inputs, "-disposition:a", "visual_impaired", "-disposition:s", "hearing_impaired", str(movie))
+    sound, text = (await probe(movie)).tracks
+    assert isinstance(sound, AudioStream)
+    assert isinstance(text, SubtitleStream)
+    assert (sound.descriptive, text.hearing_impaired) == (True, True)
+
+
+def test_a_track_of_thumbnails_is_no_video() -> None:
+    assert parse({"streams": [VIDEO | {"disposition": {"timed_thumbnails": 1}}]}).tracks == []
+
+
 async def test_matroska_tells_the_duration_of_each_track(clip: Clips, tmp_path: Path) -> None:
     movie = tmp_path / "movie.mkv"
     _run(
