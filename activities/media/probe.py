@@ -14,6 +14,8 @@ from activities.media.allowed import FORMATS, PROTOCOLS
 from activities.media.process import run
 
 TIMEOUT = 30.0
+TAGS = "stream_tags=language,DURATION:format_tags=none"
+"""Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
 """Formats without an index: ffprobe works their durations out from a bitrate."""
 
@@ -88,7 +90,7 @@ async def probe(path: Path) -> Probe:
     if path.stat().st_size == 0:
         raise ProbeError("is empty")
     lines: list[str] = []
-    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams"]
+    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_entries", TAGS]
     command += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS, "-i", f"file:{path}"]
     try:
         async with asyncio.timeout(TIMEOUT):

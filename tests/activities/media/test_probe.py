@@ -144,6 +144,16 @@ async def test_a_script_in_disguise_opens_nothing_else(kind: str, name: str, cli
         assert opened
 
 
+async def test_tags_of_any_length_are_taken(clip: Clips, tmp_path: Path) -> None:
+    book, movie = tmp_path / "book.txt", tmp_path / "movie.mkv"
+    book.write_text(f";FFMETADATA1\ncomment={'x' * 1_000_000}\n")
+    inputs = ["-i", str(clip()), "-i", str(book), "-map_metadata", "1", "-map_metadata:s:a", "1:g"]
+    _run(*inputs, "-c", "copy", "-metadata:s:a", f"language={'x' * 10_000}", str(movie))
+    sound = (await probe(movie)).tracks[1]
+    assert isinstance(sound, AudioStream)
+    assert sound.language == "x" * 10_000
+
+
 async def test_reading_is_limited_in_time(clip: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TIMEOUT", 0.001)
     with pytest.raises(ProbeError, match="could not be read"):
