@@ -103,11 +103,11 @@ def _audio_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
     made = request.plan.audio
     names = [title(r.language, native=request.native_names) + " (AD)" * r.descriptive for r in made]
     labels: dict[int, str] = {}
-    for rendition, name in zip(made, unique_names(names, TITLES), strict=True):
+    for rendition, plain, name in zip(made, names, unique_names(names, TITLES), strict=True):
         # In DASH the label tells choices apart: renditions of one track have the same, and no other track has it.
         shown = Shown(name, labels.setdefault(rendition.track, name))
-        source = request.audio[rendition.name]
-        yield packager.audio(source, rendition.name, rendition.language, shown, out, descriptive=rendition.descriptive)
+        role = "description" if rendition.descriptive else None if shown.label == plain else "alternate"
+        yield packager.audio(request.audio[rendition.name], rendition.name, rendition.language, shown, out, role=role)
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:

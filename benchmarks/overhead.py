@@ -81,7 +81,7 @@ async def _by_hand(source: Path, folder: Path) -> None:
     out = packager.Output("out/", dash=True, hls=False)
     descriptors = [packager.video(files[r.name].name, r.name, out) for r in made.video]
     shown = packager.Shown("English", "English")
-    descriptors += [packager.audio(files[r.name].name, r.name, "en", shown, out, descriptive=False) for r in made.audio]
+    descriptors += [packager.audio(files[r.name].name, r.name, "en", shown, out) for r in made.audio]
     subprocess.run(packager.arguments(descriptors, out, "en"), cwd=folder, check=True, capture_output=True)  # noqa: ASYNC221
 
 

@@ -46,15 +46,16 @@ def video(source: str, name: str, out: Output) -> str:
     return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name))
 
 
-def audio(source: str, name: str, language: str, shown: Shown, out: Output, *, descriptive: bool) -> str:
-    """An audio rendition; all are in one group in HLS."""
-    roles = {"dash_roles": "description", "hls_characteristics": "public.accessibility.describes-video"}
+def audio(source: str, name: str, language: str, shown: Shown, out: Output, *, role: str | None = None) -> str:
+    """An audio rendition; all are in one group in HLS. `role`: DASH's name of it; None = what the language says."""
+    described = {"hls_characteristics": "public.accessibility.describes-video"}
     return _descriptor(
         {"in": source, "stream": "audio", "language": language}
         | _segments(out, name)
         | _playlist(out, name)
         | _shown(shown, "audio", out)
-        | (roles if descriptive else {})
+        | ({"dash_roles": role} if role else {})
+        | (described if role == "description" else {})
     )
 
 

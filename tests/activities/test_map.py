@@ -103,6 +103,11 @@ def test_sound_comes_from_the_videos_container_and_from_audio_files() -> None:
     ]
 
 
+def test_a_silent_video_is_heard_by_its_audio_files() -> None:
+    files: dict[str, list[Track]] = {"movie.mp4": [video()], "de.m4a": [audio(0, None)], "fr.m4a": [audio(0, None)]}
+    assert languages(files, AudioFileLanguageExpression="^(..)[.]") == ["de", "fr"]
+
+
 def test_descriptive_sound_is_marked() -> None:
     mapped = decided(
         {"movie.mp4": [video(), audio()], "ad-en.m4a": [audio(0)]},

@@ -167,13 +167,15 @@ async def test_native_names_are_unique_in_hls_and_tell_choices_apart_in_dash(req
     assert sorted(m["NAME"] for m in hls_media("SUBTITLES")) == [name, f"{name} 2"]
     document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
     sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "audio"]
-    choices = [(s.findtext("d:Label", "", DASH), len(s.findall("d:Representation", DASH))) for s in sets]
-    assert sorted(choices) == [(name, 2), (f"{name} 2", 1)]
+    choices = {s.findtext("d:Label", "", DASH): len(s.findall("d:Representation", DASH)) for s in sets}
+    assert choices == {name: 2, f"{name} 2": 1}
+    roles = {s.findtext("d:Label", "", DASH): [r.get("value") for r in s.findall("d:Role", DASH)] for s in sets}
+    assert roles == {name: ["main"], f"{name} 2": ["alternate"]}
 
 
 def test_a_comma_in_a_name_ends_no_field() -> None:
     shown = Shown("Chinese (Simplified, China)", "Chinese (Simplified, China) 2")
-    fields = audio("a.mp4", "audio-zh", "zh", shown, Output("", dash=True, hls=True), descriptive=False).split(",")
+    fields = audio("a.mp4", "audio-zh", "zh", shown, Output("", dash=True, hls=True)).split(",")
     assert "hls_name=Chinese (Simplified China)" in fields
     assert "dash_label=Chinese (Simplified China) 2" in fields
 
