@@ -68,16 +68,20 @@ async def _extract(job_id: str, tracks: list[TextTrack]) -> dict[int, str]:
             outputs.setdefault(track.file, {})[track.index] = root / path
             found[number] = path
     for file, paths in outputs.items():
-        try:
-            await run_ffmpeg(extract_text_command(root / file.path, paths), repr(file.name))
-        except EncodingError as error:
-            if error.retryable:
-                raise
-            raise AcquisitionError(
-                f"the text tracks {', '.join(map(str, paths))} of the file {file.name!r} cannot be read; replace the "
-                "file, or leave their languages out (MediaMappings.SubtitleLanguages, CaptionLanguages)"
-            ) from None
+        await _read_tracks(root / file.path, paths, file.name)
     return {number: path for number, path in found.items() if _has_a_cue(root / path)}
+
+
+async def _read_tracks(source: Path, outputs: dict[int, Path], name: str) -> None:
+    try:
+        await run_ffmpeg(extract_text_command(source, outputs), repr(name))
+    except EncodingError as error:
+        if error.retryable:
+            raise
+        raise AcquisitionError(
+            f"the text tracks {', '.join(map(str, outputs))} of the file {name!r} cannot be read; replace the file, "
+            "or leave their languages out (MediaMappings.SubtitleLanguages, CaptionLanguages)"
+        ) from None
 
 
 async def _convert(job_id: str, track: TextTrack, number: int) -> PreparedText:

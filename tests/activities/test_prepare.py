@@ -98,7 +98,7 @@ async def test_text_tracks_of_a_container_become_webvtt(clip: Clips, tmp_path: P
         assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in text(made, number)
 
 
-async def test_so_does_text_in_mp4(clip: Clips, tmp_path: Path) -> None:
+async def test_text_tracks_of_mp4_become_webvtt(clip: Clips, tmp_path: Path) -> None:
     content = text(await extracted(movie(tmp_path, clip, "mov_text", ending="mp4"), 1))
     assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in content
 
