@@ -12,10 +12,11 @@ import pytest
 
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.errors import EncodingError
-from activities.map import Mapped, TextTrack
+from activities.media.packager import Output, Shown, audio
 from activities.package import Packaged, PackageRequest, package
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.prepare import PrepareRequest, prepare_text
+from activities.tracks import Mapped, TextTrack
 from activities.workspace import workspace
 from tests.activities.media.children import children
 from tests.activities.reading import decoded, frames, streams
@@ -135,19 +136,48 @@ async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
     assert [r.get("mimeType") for r in text] == ["application/mp4"] * 2
 
 
+def hls_media(kind: str) -> list[dict[str, str]]:
+    lines = [line for line in output("manifest.m3u8").read_text().splitlines() if line.startswith("#EXT-X-MEDIA")]
+    media = [dict(re.findall(r'([A-Z-]+)="?([^",]+)', line)) for line in lines]
+    return [found for found in media if found["TYPE"] == kind]
+
+
 async def test_hls_tells_languages_and_the_first_sound_is_default(request_: PackageRequest) -> None:
     await packaged(request_, formats=["Hls"])
-    media = [
-        dict(re.findall(r'([A-Z-]+)="?([^",]+)', line))
-        for line in output("manifest.m3u8").read_text().splitlines()
-        if line.startswith("#EXT-X-MEDIA")
+    sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in hls_media("AUDIO")]
+    assert sorted(sound) == [("English", "en", "YES"), ("English (AD)", "en", "NO"), ("German", "de", "NO")]
+    assert sorted((m["NAME"], m["LANGUAGE"]) for m in hls_media("SUBTITLES")) == [
+        ("English", "en"),
+        ("German (CC)", "de"),
     ]
-    sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in media if m["TYPE"] == "AUDIO"]
-    assert sorted(sound) == [("de", "de", "NO"), ("en", "en", "YES"), ("en-2", "en", "NO")]
-    assert {m["LANGUAGE"] for m in media if m["TYPE"] == "SUBTITLES"} == {"en", "de"}
     playlist = output("text-en.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist
     assert output("text-en/1.vtt").read_text().startswith("WEBVTT")
+
+
+async def test_native_names_are_unique_in_hls_and_tell_choices_apart_in_dash(request_: PackageRequest) -> None:
+    # The third is another rendition of the first one's track.
+    made = [
+        replace(r, language="pt-BR", track=track, descriptive=False) for r, track in zip(AUDIO, (0, 1, 0), strict=True)
+    ]
+    plan, text = replace(request_.plan, audio=made), [replace(request_.text[0], language="pt-BR")] * 2
+    await packaged(request_, formats=["Cmaf"], plan=plan, text=text, native_names=True)
+    name = "português (Brasil)"
+    assert sorted(m["NAME"] for m in hls_media("AUDIO")) == [name, f"{name} 2", f"{name} 3"]
+    assert sorted(m["NAME"] for m in hls_media("SUBTITLES")) == [name, f"{name} 2"]
+    document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
+    sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "audio"]
+    choices = {s.findtext("d:Label", "", DASH): len(s.findall("d:Representation", DASH)) for s in sets}
+    assert choices == {name: 2, f"{name} 2": 1}
+    roles = {s.findtext("d:Label", "", DASH): [r.get("value") for r in s.findall("d:Role", DASH)] for s in sets}
+    assert roles == {name: ["main"], f"{name} 2": ["alternate"]}
+
+
+def test_a_comma_in_a_name_ends_no_field() -> None:
+    shown = Shown("Chinese (Simplified, China)", "Chinese (Simplified, China) 2")
+    fields = audio("a.mp4", "audio-zh", "zh", shown, Output("", dash=True, hls=True)).split(",")
+    assert "hls_name=Chinese (Simplified China)" in fields
+    assert "dash_label=Chinese (Simplified China) 2" in fields
 
 
 async def test_bitrates_are_measured(request_: PackageRequest) -> None:

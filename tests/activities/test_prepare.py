@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from activities.errors import AcquisitionError
-from activities.map import Mapped, TextTrack
 from activities.prepare import Prepared, PrepareRequest, prepare_text
+from activities.tracks import Mapped, TextTrack
 from activities.workspace import workspace
+from tests.activities.media.opened import watched
 from tests.activities.running import JOB_ID, Running
 from tests.activities.tracks import in_workspace
-from tests.clips import srt_file, vtt_file
+from tests.clips import Clips, _run, srt_file, vtt_file
 
 pytestmark = pytest.mark.usefixtures("root")
 CUE = "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n"
@@ -69,3 +70,51 @@ async def test_another_attempt_starts_afresh(tmp_path: Path) -> None:
     await prepared(srt_file(tmp_path / "a.srt"), vtt_file(tmp_path / "b.vtt"))
     made = await prepared(srt_file(tmp_path / "a.srt"))
     assert [path.name for path in (workspace(JOB_ID) / "text").iterdir()] == [Path(made.text[0].path).name]
+
+
+def movie(tmp_path: Path, clip: Clips, *codecs: str, ending: str = "mkv") -> Path:
+    """A picture, and a text track in each codec."""
+    text, source = srt_file(tmp_path / "text.srt"), tmp_path / f"movie.{ending}"
+    inputs = [word for file in [clip(), *([text] * len(codecs))] for word in ("-i", str(file))]
+    maps = [word for number in range(len(codecs) + 1) for word in ("-map", f"{number}:{'s' if number else 'v'}")]
+    kinds = [word for number, codec in enumerate(codecs) for word in (f"-c:s:{number}", codec)]
+    _run(*inputs, *maps, "-c:v", "copy", *kinds, str(source))
+    return source
+
+
+async def extracted(source: Path, *indices: int) -> Prepared:
+    file = in_workspace(source)
+    tracks = [TextTrack(file, "de", "SRT", caption=True, index=index) for index in indices]
+    return await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], tracks)))
+
+
+async def test_text_tracks_of_a_container_become_webvtt(clip: Clips, tmp_path: Path) -> None:
+    made = await extracted(movie(tmp_path, clip, "srt", "ass", "webvtt"), 3, 1, 2)
+    assert [(each.path, each.language, each.caption) for each in made.text] == [
+        (f"text/000{number}.vtt", "de", True) for number in (1, 2, 3)
+    ]
+    for number in range(3):
+        assert text(made, number).startswith("WEBVTT\n")
+        assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in text(made, number)
+
+
+async def test_text_tracks_of_mp4_become_webvtt(clip: Clips, tmp_path: Path) -> None:
+    content = text(await extracted(movie(tmp_path, clip, "mov_text", ending="mp4"), 1))
+    assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in content
+
+
+async def test_a_track_without_a_cue_is_left_out(clip: Clips, tmp_path: Path) -> None:
+    source = movie(tmp_path, clip, "srt", "srt")
+    silent = tmp_path / "silent.mkv"
+    _run("-i", str(source), "-map", "0", "-c", "copy", "-bsf:s:1", "noise=drop=1", str(silent))
+    assert [each.path for each in (await extracted(silent, 1, 2)).text] == ["text/0001.vtt"]
+
+
+async def test_a_playlist_that_is_called_a_container_opens_nothing_else(clip: Clips, tmp_path: Path) -> None:
+    target, script = movie(tmp_path, clip, "srt"), tmp_path / "script.mkv"
+    for content in ("ffconcat version 1.0\nfile '{}'\n", "#EXTM3U\n#EXTINF:2,\nfile://{}\n#EXT-X-ENDLIST\n"):
+        script.write_text(content.format(target))
+        with watched(target) as opened:
+            with pytest.raises(AcquisitionError, match=r"text tracks 1 of the file 'script\.mkv' cannot be read"):
+                await extracted(script, 1)
+            assert not opened
