@@ -15,7 +15,15 @@ from publishers.wire import Wire, supported
 VIDEO_NAMES = r"(?i)\.(?:3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|vob|webm|wmv|y4m)$"
 """What counts as video where the job has no `VideoStreamExpression`."""
 
-TEXT_FORMATS = {".vtt": "WebVTT", ".srt": "SRT"}
+TEXT_FORMATS = {
+    ".vtt": "WebVTT",
+    ".srt": "SRT",
+    ".ttml": "TTML",
+    ".dfxp": "DFXP",
+    ".itt": "iTT",
+    ".pac": "PAC",
+}
+"""Not `.xml`: what describes the delivery, and not the film, has that ending too."""
 
 MATCH_SECONDS = 0.5
 """Backtracking can take exponential time: a match that takes longer fails the job."""

@@ -1,14 +1,16 @@
 """The last step of Media Mapping: bring every text track into WebVTT."""
 
-from dataclasses import dataclass, field
+import asyncio
+import math
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
 
 from temporalio import activity
 
-from activities.errors import AcquisitionError, EncodingError
 from activities.heartbeat import Progress, beating
 from activities.map import Mapped, TextTrack
-from activities.media.command import text_command
-from activities.media.ffmpeg import run_ffmpeg
+from activities.text import TextFile, to_webvtt
 from activities.workspace import fresh, workspace
 
 FOLDER = "text"
@@ -43,28 +45,28 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
     """Convert every subtitle and caption file.
 
     Raises:
-        AcquisitionError: a file is no text that can be read, or holds nothing to show.
+        AcquisitionError: a file is not what its name says, or holds nothing to show.
     """
     fresh(workspace(request.job_id) / FOLDER)
     async with beating(Progress(total=len(request.mapped.text))) as progress:
         text = []
         for number, track in enumerate(request.mapped.text, 1):
-            text.append(await _convert(request.job_id, track, number))
+            text.append(await _convert(request, track, number))
             progress.done += 1
     return Prepared(text)
 
 
-async def _convert(job_id: str, track: TextTrack, number: int) -> PreparedText:
-    root, path = workspace(job_id), f"{FOLDER}/{number:04}.vtt"
-    try:
-        await run_ffmpeg(text_command(root / track.file.path, root / path), repr(track.file.name))
-    except EncodingError as error:
-        if error.retryable:
-            raise
-        raise AcquisitionError(
-            f"{track.file.name!r} is not {track.format} text in UTF-8; replace it, or leave it out"
-        ) from None
-    if "-->" not in (root / path).read_text():
-        # The packager takes no track without a cue.
-        raise AcquisitionError(f"{track.file.name!r} holds no cue; replace it, or leave it out")
+async def _convert(request: PrepareRequest, track: TextTrack, number: int) -> PreparedText:
+    root, path = workspace(request.job_id), f"{FOLDER}/{number:04}.vtt"
+    source = TextFile(root / track.file.path, track.file.name, track.format, track.language)
+    # In a thread, since a large file takes seconds; it ends by itself when the activity is cancelled.
+    content = await asyncio.to_thread(to_webvtt, replace(source, **_film(request.mapped)))
+    (root / path).write_text(content, encoding="utf-8")
     return PreparedText(path, track.language, track.caption)
+
+
+def _film(mapped: Mapped) -> dict[str, Any]:
+    """What a text file does not say itself."""
+    longest = max((track.duration for track in (mapped.video, *mapped.audio) if track), default=0.0)
+    length = {"length": math.ceil(longest * 1000)} if longest else {}
+    return length | ({"frame_rate": Fraction(mapped.video.frame_rate)} if mapped.video else {})

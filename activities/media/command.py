@@ -102,12 +102,6 @@ def join_command(listing: Path, output: Path) -> list[str]:
     return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
 
 
-def text_command(source: Path, output: Path) -> list[str]:
-    """A subtitle file as WebVTT; a cue that is not UTF-8 fails it, instead of being left out."""
-    options = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
-    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **options))
-
-
 def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
     """One still frame, the first at or behind `at` seconds; nothing where there is none. `quality`: 1-100."""
     return _image(_input(source, ss=at), track, quality, output, {"frames:v": 1})

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from activities.map import AudioTrack, SourceFile, VideoTrack
-from activities.media.command import GLOBAL, audio_command, image_command, join_command, text_command, video_command
+from activities.media.command import GLOBAL, audio_command, image_command, join_command, video_command
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 
 FILE = SourceFile("client's name.mp4", "source/0001.mp4", 1)
@@ -89,7 +89,6 @@ def test_a_later_chunk_needs_none() -> None:
 def test_every_input_may_open_local_media_alone() -> None:
     for command in (
         video(Chunk(0)),
-        text_command(Path("/w/a.srt"), Path("/w/a.vtt")),
         image_command(Path("/w/a.mp4"), VIDEO, 1.0, 80, Path("/w/a.jpg")),
     ):
         assert option(command, "-protocol_whitelist") == ["file"]
