@@ -2,15 +2,14 @@
 
 import asyncio
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
 
 from temporalio import activity
 
 from activities.heartbeat import Progress, beating
 from activities.map import Mapped, TextTrack
-from activities.text import TextFile, to_webvtt
+from activities.text import USUAL_FRAME_RATE, TextFile, to_webvtt
 from activities.workspace import fresh, workspace
 
 FOLDER = "text"
@@ -57,16 +56,22 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
 
 
 async def _convert(request: PrepareRequest, track: TextTrack, number: int) -> PreparedText:
-    root, path = workspace(request.job_id), f"{FOLDER}/{number:04}.vtt"
-    source = TextFile(root / track.file.path, track.file.name, track.format, track.language)
+    root, path, film = workspace(request.job_id), f"{FOLDER}/{number:04}.vtt", request.mapped.video
+    source = TextFile(
+        path=root / track.file.path,
+        name=track.file.name,
+        format=track.format,
+        language=track.language,
+        frame_rate=Fraction(film.frame_rate) if film else USUAL_FRAME_RATE,
+        length=_length(request.mapped),
+    )
     # In a thread, since a large file takes seconds; it ends by itself when the activity is cancelled.
-    content = await asyncio.to_thread(to_webvtt, replace(source, **_film(request.mapped)))
+    content = await asyncio.to_thread(to_webvtt, source)
     (root / path).write_text(content, encoding="utf-8")
     return PreparedText(path, track.language, track.caption)
 
 
-def _film(mapped: Mapped) -> dict[str, Any]:
-    """What a text file does not say itself."""
+def _length(mapped: Mapped) -> int | None:
+    """Of the film, in milliseconds; None where its files do not say."""
     longest = max((track.duration for track in (mapped.video, *mapped.audio) if track), default=0.0)
-    length = {"length": math.ceil(longest * 1000)} if longest else {}
-    return length | ({"frame_rate": Fraction(mapped.video.frame_rate)} if mapped.video else {})
+    return math.ceil(longest * 1000) or None

@@ -15,6 +15,7 @@ from activities.text.ttml import Document
 
 LARGEST = 8 << 20
 """Bytes: a film's text has a few hundred thousand."""
+USUAL_FRAME_RATE = Fraction(25)
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TextFile:
     """As the client knows it."""
     format: str
     language: str = "und"
-    frame_rate: Fraction = Fraction(25)
+    frame_rate: Fraction = USUAL_FRAME_RATE
     """Of the film, for formats that count frames and do not say how fast."""
     length: int | None = None
     """Of the film, in milliseconds."""

@@ -1,4 +1,11 @@
-from activities.text.cues import Cue, document
+import os
+from pathlib import Path
+
+import pytest
+
+from activities.errors import AcquisitionError
+from activities.text import LARGEST, TextFile, to_webvtt
+from activities.text.cues import LONGEST, LONGEST_TEXT, MOST_CUES, Cue, UnreadableError, document
 
 
 def times(*cues: Cue, length: int | None = None) -> list[str]:
@@ -29,3 +36,25 @@ def test_the_hour_at_which_a_tape_starts_is_taken_off() -> None:
 
 def test_no_text_ends_its_cue() -> None:
     assert document([Cue(0, 1, " a\n\n\x85 \nb --> c\x08")], None).endswith("\na\nb --&gt; c\n")
+
+
+@pytest.mark.parametrize(
+    ("cues", "reason"),
+    [
+        ([Cue(0, 1, "a")] * (MOST_CUES + 1), "more than 50000 cues"),
+        ([Cue(0, 1, "a" * (LONGEST_TEXT + 1))], "5001 characters"),
+        ([Cue(0, LONGEST, "a" * LONGEST_TEXT)], "at the same time"),
+        ([Cue(0, 1, " ")], "no cue"),
+    ],
+    ids=["many", "long", "repeated", "none"],
+)
+def test_what_cannot_be_packaged_is_named(cues: list[Cue], reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
+        document(cues, None)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.truncate(tmp_path / "file", LARGEST + 1)
+    with pytest.raises(AcquisitionError, match="'the name' cannot be read as SRT: it has 8 MiB"):
+        to_webvtt(TextFile(tmp_path / "file", "the name", "SRT"))

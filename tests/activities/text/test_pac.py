@@ -1,9 +1,15 @@
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from activities.errors import AcquisitionError
+from activities.text import USUAL_FRAME_RATE
+from activities.text.cues import UnreadableError
+from activities.text.pac import read
 from tests.activities.text.reading import Reader
 
 HEADER = bytes([1, *bytes(19)])
@@ -52,3 +58,10 @@ def test_utf8_is_read_in_any_script(pac: Reader) -> None:
 def test_what_cannot_be_read_is_named(pac: Reader, content: bytes, language: str, reason: str) -> None:
     with pytest.raises(AcquisitionError, match=f"'the name' cannot be read as PAC: .*{reason}"):
         pac(content, language)
+
+
+@given(st.binary(), st.binary())
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_are_cues_or_refused(text: bytes, rest: bytes) -> None:
+    with suppress(UnreadableError):
+        assert read(HEADER + record(text) + rest, USUAL_FRAME_RATE, "en")
