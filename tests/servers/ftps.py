@@ -1,5 +1,4 @@
 import ftplib
-import os
 import secrets
 import shutil
 import subprocess
@@ -22,8 +21,8 @@ local_enable=YES
 write_enable=YES
 local_umask=022
 seccomp_sandbox=NO
-pasv_min_port={pasv_from}
-pasv_max_port={pasv_to}
+pasv_min_port=10000
+pasv_max_port=11999
 ssl_enable=YES
 require_ssl_reuse=YES
 force_local_logins_ssl={force}
@@ -62,7 +61,6 @@ class Vsftpd:
     """The strict server: demands that data connections reuse the TLS session. `scheme`: ftp, ftpes, ftps."""
 
     def __init__(self, folder: Path, scheme: str, account: Account, tls: Certificates) -> None:
-        first = 20_000 + os.getpid() % 20_000
         [self.port] = free_ports(1)
         self.scheme = scheme
         self.url = f"{scheme}://localhost:{self.port}"
@@ -71,8 +69,6 @@ class Vsftpd:
         config.write_text(
             CONFIG.format(
                 port=self.port,
-                pasv_from=first,
-                pasv_to=first + 99,
                 force="NO" if scheme == "ftp" else "YES",
                 implicit="YES" if scheme == "ftps" else "NO",
                 certificate=tls.certificate,
