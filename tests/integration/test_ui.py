@@ -33,8 +33,11 @@ async def test_the_ui_shows_title_phases_and_what_each_activity_does(
     )
     while (await handle.query("progress"))["Phases"][3]["Progress"] < 10:
         await asyncio.sleep(0.1)
-    for pid in service.tools():
+    encoders = service.tools()
+    assert encoders
+    for pid in encoders:
         os.kill(pid, signal.SIGSTOP)  # a browser takes its time; what it is to show shall still be running
+    expect.set_options(timeout=60_000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page()
