@@ -6,7 +6,9 @@ import pytest
 
 from publishers.connections import close_connections
 from tests.clips import Clips
+from tests.servers.certificates import certificates
 from tests.servers.http import serve
+from tests.servers.nginx import Nginx
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
@@ -46,6 +48,16 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
     server = Sqs(tmp_path_factory.mktemp("sqs"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    folder = tmp_path_factory.mktemp("nginx")
+    server = Nginx(folder, certificates(folder / "tls"))
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()
