@@ -3,6 +3,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Self
 
@@ -39,12 +40,14 @@ check_shell=NO
 class Account:
     """A user of this machine, for the time of the tests: vsftpd knows no others."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self) -> None:
         self.name = f"ftp-{secrets.token_hex(4)}"
         self.password = secrets.token_hex(12)
-        self.home = home
+        # Not below pytest's folder, which every run of pytest makes private again.
+        self.home = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
 
     def __enter__(self) -> Self:
+        self.home.chmod(0o755)
         subprocess.run(["useradd", "--no-create-home", "--home-dir", str(self.home), self.name], check=True)
         subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}", text=True, check=True)
         shutil.chown(self.home, self.name)
@@ -52,6 +55,7 @@ class Account:
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
+        shutil.rmtree(self.home)
 
 
 class Vsftpd:
