@@ -8,8 +8,9 @@ from activities.secrets import SecretError, revealed
 from activities.storage.base import Storage, StorageError
 from activities.storage.config import Location
 from activities.storage.files import FilesStorage
+from activities.storage.ftps import FtpsStorage
 
-OPENERS: dict[str, Callable[[Any], Storage]] = {"Files": FilesStorage}
+OPENERS: dict[str, Callable[[Any], Storage]] = {"Files": FilesStorage, "Ftps": FtpsStorage}
 
 
 @contextmanager
