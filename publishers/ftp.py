@@ -22,6 +22,8 @@ from publishers.tls import VARIABLE, verifying
 PATIENCE = 10
 """Seconds: to connect, and without an answer."""
 PORTS = {"ftp": 21, "ftpes": 21, "ftps": 990}
+REASON_SECONDS = 2
+"""To wait for the reason of what has failed already."""
 MAX_REPLY = 200
 LONGEST_REPLY = 1 << 16
 """Characters, of all lines together."""
@@ -50,9 +52,7 @@ REPLIES: dict[str, tuple[str, bool]] = {
 
 FAILURES: list[tuple[type[Exception], str, bool]] = [
     (ssl.SSLCertVerificationError, f"has no trusted certificate; {VARIABLE} names the authorities to trust", PERMANENT),
-    (ssl.SSLEOFError, "has broken the connection off", TEMPORARY),
-    (ssl.SSLZeroReturnError, "has broken the connection off", TEMPORARY),
-    (ssl.SSLError, "does not speak TLS in this way; check scheme and port of UriPath", PERMANENT),
+    (ssl.SSLError, "has broken the connection off", TEMPORARY),
     # Refused by ftplib; the host's name can be one that is none.
     (ValueError, "cannot be asked: user name, password and path must not hold line ends or NUL", PERMANENT),
     (ConnectionRefusedError, "cannot be reached: nothing listens there; check host and port of UriPath", TEMPORARY),
@@ -86,13 +86,13 @@ class Client(ftplib.FTP_TLS):
 
     def __init__(self, uri: str, user: str, password: str, patience: float | None = None) -> None:
         parts = urlsplit(uri)
-        self._scheme, self._name = parts.scheme.lower(), str(parts.hostname)
+        self._scheme, self._name, self._place = parts.scheme.lower(), str(parts.hostname), where(uri)
         self.confirmation = ""
         """What the server said at the end of the last `data`."""
         super().__init__(context=verifying(), timeout=PATIENCE, encoding="utf-8")
         try:
             self.connect(self._name, parts.port or PORTS[self._scheme])
-            self._log_in(where(uri), user, password)
+            self._log_in(user, password)
             self._agree()
             if patience is not None:
                 self.timeout = patience
@@ -101,13 +101,13 @@ class Client(ftplib.FTP_TLS):
             self.close()
             raise
 
-    def _log_in(self, place: str, user: str, password: str) -> None:
+    def _log_in(self, user: str, password: str) -> None:
         if self._scheme == "ftpes":
             try:
                 self.auth()
             except ftplib.Error:
                 # Not to be taken for an answer about the user, of whom nothing was said yet.
-                message = f"{place} does not offer TLS; nothing was sent to it. Use ftps:// where TLS is implicit"
+                message = f"{self._place} does not offer TLS; nothing was sent to it. Use ftps:// where TLS is implicit"
                 raise FtpError(message, temporary=False) from None
         self.login(user, password, secure=False)
         if self._scheme != "ftp":
@@ -144,7 +144,7 @@ class Client(ftplib.FTP_TLS):
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, BEAT_SECONDS)
         self.af = self.sock.family
         if self._scheme == "ftps":
-            self.sock = self.context.wrap_socket(self.sock, server_hostname=host)
+            self._secure()
         self._hear()
         self.welcome = self.getresp()
         return self.welcome
@@ -152,9 +152,18 @@ class Client(ftplib.FTP_TLS):
     def auth(self) -> str:
         """See base class."""
         reply = self.voidcmd("AUTH TLS")
-        self.sock = self.context.wrap_socket(self._socket, server_hostname=self.host)
+        self._secure()
         self._hear()  # anew: what came before TLS, anybody can have said
         return reply
+
+    def _secure(self) -> None:
+        try:
+            self.sock = self.context.wrap_socket(self._socket, server_hostname=self.host)
+        except (ssl.SSLCertVerificationError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise
+        except ssl.SSLError:
+            message = f"{self._place} does not speak TLS in this way; check scheme and port of UriPath"
+            raise FtpError(message, temporary=False) from None
 
     def _hear(self) -> None:
         self.file = self._socket.makefile("r", encoding=self.encoding, errors="surrogateescape")
@@ -190,6 +199,7 @@ class Client(ftplib.FTP_TLS):
         If the block fails, the control connection is closed as well: replies to come could belong to anything.
         """
         connection = self.transfercmd(command, offset or None)
+        self.confirmation = ""
         try:
             with connection:
                 yield connection
@@ -197,9 +207,18 @@ class Client(ftplib.FTP_TLS):
                     with suppress(OSError):  # some servers just close; sizes tell whether all has arrived
                         connection.unwrap()
             self.confirmation = self.voidresp()
-        except BaseException:
-            self.close()
+        except (ConnectionError, ssl.SSLError):
+            self._tell_reason()
             raise
+        finally:
+            if not self.confirmation:
+                self.close()
+
+    def _tell_reason(self) -> None:
+        """Raise what the server says about a data connection that it has broken off, if it says something."""
+        with suppress(OSError, EOFError):
+            self._socket.settimeout(REASON_SECONDS)
+            self.voidresp()
 
     def absolute(self, uri: str) -> str:
         """The path that `uri` means on this server."""

@@ -2,8 +2,10 @@ import ftplib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -49,7 +51,9 @@ class Account:
     def __enter__(self) -> Self:
         self.home.chmod(0o755)
         subprocess.run(["useradd", "--no-create-home", "--home-dir", str(self.home), self.name], check=True)
-        subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}", text=True, check=True)
+        # Every connection checks the password: the system's own way to hash it takes a quarter of a second.
+        quick = ["chpasswd", "--crypt-method", "SHA512", "--sha-rounds", "1000"]
+        subprocess.run(quick, input=f"{self.name}:{self.password}", text=True, check=True)
         shutil.chown(self.home, self.name)
         return self
 
@@ -82,6 +86,15 @@ class Vsftpd:
         self._process = Process([VSFTPD, str(config)], folder / f"{scheme}.log", self._answers, install="make test")
         self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
 
+    def break_off(self) -> None:
+        """End all sessions at once, each of several processes, not the server."""
+        server = self._process.pid
+        found = subprocess.run(["pgrep", "--session", str(server)], check=True, capture_output=True, text=True)
+        for pid in map(int, found.stdout.split()):
+            if pid != server:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def _answers(self) -> bool:
         """Implicit TLS says nothing to a client without TLS: there, the open port has to do."""
         try:
@@ -107,28 +120,44 @@ class Handler(TLS_FTPHandler):
         else:
             super().ftp_RNTO(path)
 
-port, user, password, home, certificate, key, permissions = sys.argv[1:]
+port, user, password, home, certificate, key, permissions, connections, lacks = sys.argv[1:]
+Handler.proto_cmds = {name: how for name, how in Handler.proto_cmds.items() if name not in lacks.split()}
 Handler.authorizer = DummyAuthorizer()
 Handler.authorizer.add_user(user, password, home, perm=permissions)
 Handler.certfile, Handler.keyfile = certificate, key
 Handler.tls_control_required = Handler.tls_data_required = True
+FTPServer.max_cons_per_ip = int(connections)
 FTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 """
 
 
 class Pyftpd:
-    """The lenient server, explicit TLS; lenient but for renaming over a file, which some servers refuse."""
+    """The lenient server, explicit TLS; lenient but for renaming over a file, which some servers refuse.
+
+    Args:
+        connections: that it takes at once; 0 = any number.
+        lacks: commands that it does not know.
+    """
 
     user = "events"
     password = "s3cret-Pass"
 
-    def __init__(self, folder: Path, tls: Certificates, permissions: str = "elradfmwMT") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tls: Certificates,
+        permissions: str = "elradfmwMT",
+        *,
+        home: Path | None = None,
+        connections: int = 0,
+        lacks: str = "",
+    ) -> None:
         [self.port] = free_ports(1)
-        self.home = folder / "home"
-        self.home.mkdir()
+        self.home = home or folder / "home"
+        self.home.mkdir(exist_ok=True)
         self.url = f"ftpes://127.0.0.1:{self.port}"
         arguments = [str(self.port), self.user, self.password, str(self.home), str(tls.certificate), str(tls.key)]
-        command = [str(SERVERS / "python"), "-c", LENIENT, *arguments, permissions]
+        command = [str(SERVERS / "python"), "-c", LENIENT, *arguments, permissions, str(connections), lacks]
         self._process = Process(command, folder / "pyftpd.log", self._answers, install="make test")
         self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
 
