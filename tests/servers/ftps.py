@@ -88,12 +88,11 @@ class Vsftpd:
 
     def break_off(self) -> None:
         """End all sessions at once, each of several processes, not the server."""
-        server = self._process.pid
-        found = subprocess.run(["pgrep", "--session", str(server)], check=True, capture_output=True, text=True)
-        for pid in map(int, found.stdout.split()):
-            if pid != server:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        sessions = _descendants(self._process.pid)
+        assert sessions, "nobody is connected"
+        for pid in sessions:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _answers(self) -> bool:
         """Implicit TLS says nothing to a client without TLS: there, the open port has to do."""
@@ -105,6 +104,12 @@ class Vsftpd:
         except (OSError, EOFError):
             return False
         return True
+
+
+def _descendants(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "--parent", str(pid)], check=False, capture_output=True, text=True)
+    children = [int(child) for child in found.stdout.split()]
+    return [*children, *(grandchild for child in children for grandchild in _descendants(child))]
 
 
 LENIENT = """\
