@@ -27,6 +27,8 @@ REASON_SECONDS = 2
 MAX_REPLY = 200
 LONGEST_REPLY = 1 << 16
 """Characters, of all lines together."""
+FACTS = "type;size;unique;"
+"""What machine-readable listings are to tell of a file."""
 BEAT_SECONDS = 60
 """Signs of life on a control connection that is silent while files travel: routers forget silent ones."""
 
@@ -105,7 +107,7 @@ class Client(ftplib.FTP_TLS):
         if self._scheme == "ftpes":
             try:
                 self.auth()
-            except ftplib.Error:
+            except ftplib.error_perm:
                 # Not to be taken for an answer about the user, of whom nothing was said yet.
                 message = f"{self._place} does not offer TLS; nothing was sent to it. Use ftps:// where TLS is implicit"
                 raise FtpError(message, temporary=False) from None
@@ -122,6 +124,9 @@ class Client(ftplib.FTP_TLS):
         if "UTF8" in self.features:
             with suppress(ftplib.error_perm):  # then it speaks it unasked
                 self.sendcmd("OPTS UTF8 ON")
+        if "MLST" in self.features:
+            with suppress(ftplib.error_perm):  # then it tells what it likes
+                self.sendcmd(f"OPTS MLST {FACTS}")
         self.voidcmd("TYPE I")
         self.home = self.pwd()
 

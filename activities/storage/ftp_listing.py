@@ -20,11 +20,11 @@ LIST_LINE = re.compile(
 MAX_SHOWN = 100
 CHUNK = 1 << 16
 LISTING_BYTES = 32 << 20
-"""Of one folder, at most."""
+MOST_LINES = 200_000
+"""Of one folder, at most; the same goes for the bytes."""
 LISTING_SECONDS = 120.0
 """For one folder, at most."""
 LONGEST_LINE = 8192
-FACTS = "type;size;unique;"
 
 
 class Kind(Enum):
@@ -107,21 +107,23 @@ def folder_listing(client: Client) -> list[Listed]:
         return list(unix_listing(_lines(client, "LIST")))
 
 
-def _lines(client: Client, command: str) -> Iterator[str]:
+def _lines(client: Client, command: str) -> list[str]:
     """What the server lists; it ends, whatever the server does."""
-    deadline, size, rest = time.monotonic() + LISTING_SECONDS, 0, b""
+    deadline, size = time.monotonic() + LISTING_SECONDS, 0
+    lines: list[str] = []
+    rest = b""
     with client.data(command) as data:
         while chunk := data.recv(CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
+            *whole, rest = (rest + chunk).split(b"\n")
+            lines += map(_text, whole)
             size += len(chunk)
-            if size > LISTING_BYTES or len(rest) > LONGEST_LINE:
+            if size > LISTING_BYTES or len(lines) > MOST_LINES or len(rest) > LONGEST_LINE:
                 raise StorageError("the server's listing has no end, or lines without end")
             if time.monotonic() > deadline:
                 raise StorageError(f"the server's listing takes more than {LISTING_SECONDS:.0f} s", temporary=True)
-            yield from (_text(line) for line in lines)
-        yield _text(rest)
     if "failed to open" in client.confirmation:  # a success, says vsftpd
         raise StorageError("this user has no permission to list the folder")
+    return [*lines, _text(rest)]
 
 
 def _text(line: bytes) -> str:

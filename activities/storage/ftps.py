@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from activities.storage.base import Entry, Kept, Span, StorageError, inside
 from activities.storage.config import FtpsLocation
-from activities.storage.ftp_listing import FACTS, Kind, Listed, facts_of, folder_listing
+from activities.storage.ftp_listing import Kind, Listed, facts_of, folder_listing
 from activities.storage.ftp_pool import Pool
 from activities.storage.ftp_upload import BEGUN, FtpsUpload, file_size, part_of
 from publishers.ftp import LOGIN, PORTS, Client, FtpError, explained
@@ -40,7 +40,7 @@ class FtpsStorage:
 
         def connect() -> Client:
             with explained(self._uri):
-                return _connected(Client(self._uri, self._user, location.credentials_secret, PATIENCE))
+                return Client(self._uri, self._user, location.credentials_secret, PATIENCE)
 
         self._pool = Pool(connect, self.lanes)
 
@@ -89,7 +89,8 @@ class FtpsStorage:
                     raise _Enough
         with self._using(what) as client:
             _check_unchanged(client, entry, path)
-        yield buffer[:size]
+        if size:
+            yield buffer[:size]
 
     def upload(self, source: Path, name: str, kept: Kept) -> FtpsUpload:
         """See base class."""
@@ -176,13 +177,6 @@ class FtpsStorage:
 
 class _Enough(Exception):
     """Ends a transfer before the end of the file; the connection goes with it."""
-
-
-def _connected(client: Client) -> Client:
-    if "MLST" in client.features:
-        with suppress(ftplib.error_perm):  # then it tells what it likes
-            client.sendcmd(f"OPTS MLST {FACTS}")
-    return client
 
 
 def _seen(client: Client, entry: Entry, path: str) -> Entry:

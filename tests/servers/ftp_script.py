@@ -24,7 +24,7 @@ class Script:
 
     Args:
         answers: by command, besides the polite ones.
-        listing: what every folder holds, in bytes as they are sent.
+        listing: what every folder, or file, holds, in bytes as they are sent.
     """
 
     def __init__(self, answers: dict[str, str] | None = None, listing: Iterable[bytes] = ()) -> None:
@@ -61,7 +61,7 @@ class Script:
             port = data.getsockname()[1]
             # Another host than its own, which nobody shall connect to.
             client.sendall(f"227 Fine (192,0,2,1,{port // 256},{port % 256}).\r\n".encode())
-        elif command in ("MLSD", "LIST") and command not in self._answers:
+        elif command in ("MLSD", "LIST", "RETR") and command not in self._answers:
             client.sendall(b"150 Here it comes.\r\n")
             connection, _ = data.accept()
             with connection, suppress(OSError):

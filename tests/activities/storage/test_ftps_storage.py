@@ -334,6 +334,7 @@ async def test_without_tls_a_server_hears_no_password(answer: str) -> None:
     [
         ({"USER": "332 Account?", "PASS": "332 Account?", "ACCT": "532 Account!"}, "account", False),
         ({"USER": "530 Sorry, the maximum number of clients (10) are connected"}, "no more connections", True),
+        ({"USER": "421 Too many connections"}, "no more connections", True),
         ({"PASS": "530 s3cret-Pass is wrong"}, "user name and password", False),
         ({"PASS": "230-Hello.\r\n" * 10_000}, "broken the connection off", True),
         ({"MLSD": "450 Busy."}, "450 Busy", True),
@@ -366,6 +367,13 @@ async def test_a_listing_ends_whatever_the_server_does(
     with Script(listing=listing) as server, pytest.raises(StorageError, match=r"no end|deep|more than") as caught:
         await entries(scripted(server))
     assert not caught.value.temporary
+
+
+async def test_a_file_that_always_ends_too_early_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "TRIES", 2)
+    answers = {"SIZE": "213 1000", "MDTM": "213 20260101000000"}
+    with Script(answers, listing=[]) as server, pytest.raises(StorageError, match="ends too early"):
+        await fetch(scripted(server), "x", tmp_path / "x")
 
 
 async def test_names_and_sizes_that_cannot_be_are_not_used() -> None:
