@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from activities.storage import opened
-from activities.storage.base import Entry
-from activities.storage.config import HttpLocation, Location, WritableLocation
+from activities.storage.base import Entry, StorageError
+from activities.storage.config import FtpsLocation, HttpLocation, Location, WritableLocation
 from activities.storage.download import fetched, listed, looked_at
 from activities.storage.journal import Journal
 from activities.storage.threads import stoppable
@@ -78,3 +80,11 @@ async def check(location: Location, *, writable: bool) -> None:
     else:
         with opened(location) as source:
             await stoppable(lambda _: source.check_readable())
+
+
+async def check_fails(location: FtpsLocation, *, writable: bool = False) -> StorageError:
+    """What the check says; never the secret."""
+    with pytest.raises(StorageError) as caught:
+        await check(location, writable=writable)
+    assert location.credentials_secret not in str(caught.value)
+    return caught.value
