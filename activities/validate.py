@@ -64,10 +64,13 @@ async def _failure(field: str, check: Coroutine[None, None, None]) -> StorageErr
     return None
 
 
-async def _overlaps(acquisition: Location, targets: Mapping[str, Location]) -> list[StorageError]:
+async def _overlaps(acquisition: Location, targets: Mapping[str, WritableLocation]) -> list[StorageError]:
     """Output in the source's folder could overwrite the source, or be taken for it by the next job."""
-    source = await _place(acquisition)
-    places = {field: await _place(target) for field, target in targets.items()}
+    try:
+        source = await _place(acquisition)
+        places = {field: await _place(target) for field, target in targets.items()}
+    except StorageError as error:  # some have to ask their server
+        return [error]
     return [
         StorageError(
             f"{field}.UriPath: it is the folder of {SOURCE}.UriPath, inside it or around it; publish to another folder"
