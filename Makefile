@@ -47,18 +47,18 @@ lint: $(STAMP) ## format, lint and types
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 
-test: $(STAMP) $(SERVERS)/.stamp ## the tests, against real servers
+test: $(STAMP) $(SERVERS)/node/.stamp ## the tests, against real servers
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-slow: $(STAMP) $(SERVERS)/.stamp ## the tests that take minutes
+test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) $(SERVERS)/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
+bench: $(STAMP) $(SERVERS)/node/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m benchmarks $(ONLY)
 

@@ -6,6 +6,7 @@ import pytest
 
 from publishers.connections import close_connections
 from tests.clips import Clips
+from tests.servers.azurite import Blob
 from tests.servers.http import serve
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.sqs import Sqs
@@ -39,6 +40,15 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
     server = Sqs(tmp_path_factory.mktemp("sqs"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blob]:
+    server = Blob(tmp_path_factory.mktemp("azurite"))
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()

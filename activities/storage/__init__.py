@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from activities.secrets import SecretError, revealed
+from activities.storage.azure import AzureBlobStorage
 from activities.storage.base import Storage, StorageError
 from activities.storage.config import Location
 from activities.storage.files import FilesStorage
 
-OPENERS: dict[str, Callable[[Any], Storage]] = {"Files": FilesStorage}
+OPENERS: dict[str, Callable[[Any], Storage]] = {"AzureBlob": AzureBlobStorage, "Files": FilesStorage}
 
 
 @contextmanager

@@ -1,9 +1,11 @@
+import secrets
 from pathlib import Path
 
 import pytest
 
-from activities.storage.config import FilesLocation
+from activities.storage.config import AzureBlobLocation, FilesLocation
 from tests.activities.storage.doing import Place
+from tests.servers.azurite import Blob
 
 
 @pytest.fixture
@@ -20,6 +22,23 @@ def files_place(root: Path) -> Place:
         put,
         lambda name: (folder / name).read_bytes(),
         lambda: sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+@pytest.fixture
+def azure_place(azurite: Blob) -> Place:
+    container = azurite.create_container(f"media-{secrets.token_hex(4)}")
+    prefix = "Kanal 1/ü/"
+    return Place(
+        AzureBlobLocation(
+            provider="AzureBlob",
+            uri_path=f"{azurite.url}/{container.container_name}/Kanal%201/%C3%BC/",
+            credentials_name=azurite.account,
+            credentials_secret=azurite.key,
+        ),
+        lambda name, data: container.upload_blob(prefix + name, data, overwrite=True),
+        lambda name: container.download_blob(prefix + name).readall(),
+        lambda: sorted(name.removeprefix(prefix) for name in container.list_blob_names()),
     )
 
 
