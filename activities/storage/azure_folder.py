@@ -8,7 +8,7 @@ from publishers.urls import split_url
 
 SERVICE_HOST = re.compile(r"([a-z0-9]+)(?:-secondary|-ipv6|-dualstack)*(?:\.z\d+)?\.(blob|dfs)\.(?:core|storage)\.")
 """As the clouds of Azure name them; every other host is a domain of the customer's own, or an emulator."""
-CONTAINER = re.compile(r"\$(?:root|web|logs)|[a-z0-9](?:-?[a-z0-9]){2,62}")
+CONTAINER = re.compile(r"\$(?:root|web|logs)|(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 FORM = "https://<account>.blob.core.windows.net/<container>/<folder>/"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

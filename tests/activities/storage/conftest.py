@@ -29,6 +29,10 @@ def files_place(root: Path) -> Place:
 def azure_place(azurite: Blob) -> Place:
     container = azurite.create_container(f"media-{secrets.token_hex(4)}")
     prefix = "Kanal 1/ü/"
+
+    def put(name: str, data: bytes) -> None:
+        container.upload_blob(prefix + name, data, overwrite=True)
+
     return Place(
         AzureBlobLocation(
             provider="AzureBlob",
@@ -36,7 +40,7 @@ def azure_place(azurite: Blob) -> Place:
             credentials_name=azurite.account,
             credentials_secret=azurite.key,
         ),
-        lambda name, data: container.upload_blob(prefix + name, data, overwrite=True),
+        put,
         lambda name: container.download_blob(prefix + name).readall(),
         lambda: sorted(name.removeprefix(prefix) for name in container.list_blob_names()),
     )

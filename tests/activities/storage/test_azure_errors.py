@@ -1,9 +1,8 @@
 """Each way in which a location can be wrong is told in its own words, at the field that is to be changed."""
 
 import socket
-import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -117,33 +116,6 @@ def tls(tmp_path: Path) -> Certificates:
     return certificates(tmp_path / "tls")
 
 
-@pytest.fixture
-def handshakes(tls: Certificates) -> Iterator[Callable[[], str]]:
-    """A server that ends each connection after the handshake; gives its address."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tls.certificate, tls.key)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            with client:
-                try:
-                    context.wrap_socket(client, server_side=True).close()
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield lambda: f"https://127.0.0.1:{listener.getsockname()[1]}/media/in/"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join()
-
-
 def test_tls_works_with_the_authority_and_is_refused_without(
     tmp_path: Path, tls: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +170,7 @@ def test_refusals_are_final_and_say_what_to_change(status: int, code: str, hours
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(503, "ServerBusy"), (500, "OperationTimedOut"), (500, ""), (502, ""), (429, ""), (507, "")],
+    [(503, "ServerBusy"), (500, "OperationTimedOut"), (400, "Md5Mismatch"), (500, ""), (502, ""), (429, ""), (507, "")],
 )
 def test_a_busy_or_full_service_is_asked_again_by_the_engine_alone(status: int, code: str) -> None:
     with answering(status, ("x-ms-error-code", code)) as (address, asked):
