@@ -224,8 +224,9 @@ class _BlockUpload:
     def send(self, part: Span, on_bytes: OnBytes) -> None:
         """See base class."""
         data = self._source.read(part)
-        block = f"{part.start:015}-{hashlib.md5(data, usedforsecurity=False).hexdigest()}"
-        headers = {"Content-MD5": _md5(data)}
+        md5 = _md5(data)
+        block = f"{part.start:015}-{md5}"
+        headers = {"Content-MD5": md5}
         with azure_explained(self._doing):
             self._blob.stage_block(block, _Body(data, on_bytes), part.size, headers=headers)
         self._kept[_note(part)] = block

@@ -83,6 +83,7 @@ BY_ERROR: list[tuple[type[BaseException], Reason]] = [
     (ssl.SSLCertVerificationError, Reason(f"its TLS certificate is not trusted; name its authority in {VARIABLE}")),
     (ssl.SSLError, Reason("TLS cannot be agreed on; is it rather http:// than https://?")),
     (socket.gaierror, Reason("the host is unknown; is the account's name right?")),
+    (urllib3.exceptions.LocationParseError, Reason("the host's name is not valid; correct it")),
     (ConnectionRefusedError, Reason("the host refuses the connection; is the port right?", temporary=True)),
     (urllib3.exceptions.TimeoutError, NO_ANSWER),
     (TimeoutError, NO_ANSWER),

@@ -96,6 +96,7 @@ def test_an_archived_file_says_to_rehydrate_it(azurite: Blob, azure_place: Place
 
 def test_unknown_hosts_and_refused_connections_are_told_apart() -> None:
     [port] = free_ports(1)
+    assert "host's name is not valid" in str(failure(location("http://a..b/media/in/")))
     assert "host is unknown" in str(failure(location("http://nowhere.invalid/media/in/")))
     refused = failure(location(f"http://127.0.0.1:{port}/media/in/"))
     assert "refuses the connection" in str(refused)
