@@ -11,6 +11,8 @@ SERVERS := .venv-servers
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 CODE := $(wildcard activities publishers workflows worker.py tests benchmarks scripts/*.py)
 SYSTEM_PACKAGES := rabbitmq-server vsftpd chromium
+# Most tests wait, so there are more processes than cores. A module stays in one of them: its tests share servers.
+PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 help: ## this list
@@ -49,7 +51,7 @@ lint: $(STAMP) ## format, lint and types
 
 test: $(STAMP) $(SERVERS)/node/.stamp ## the tests, against real servers
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)

@@ -10,12 +10,13 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating, counting
-from activities.map import SourceFile
+from activities.mapping.names import Names
 from activities.mappings import MediaMappings, suffix
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import Location
 from activities.storage.download import fetched, listed, looked_at
+from activities.tracks import SourceFile
 from activities.workspace import fresh, workspace
 
 FOLDER = "source"
@@ -69,9 +70,9 @@ def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
     Raises:
         AcquisitionError: there is none, one cannot be used, or others may not be ignored.
     """
-    wanted, ignored = [], []
+    wanted, ignored, names = [], [], Names(mappings)
     for entry in entries:
-        if not mappings.claims(entry.name):
+        if not names.claims(entry.name):
             ignored.append(entry.name)
         elif entry.unusable:
             raise AcquisitionError(f"the file {entry.name!r} {entry.unusable}")
@@ -83,7 +84,7 @@ def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
         raise AcquisitionError(f"{len(wanted)} files would be used, at most {MOST_FILES} can; {_rules(mappings)}")
     if ignored and mappings.fail_on_ignored_files:
         raise AcquisitionError(
-            f"MediaMappings.FailOnIgnoredFiles is set, and no expression finds {_some(ignored)}; "
+            f"MediaMappings.FailOnIgnoredFiles is set, and the mappings find no part for {_some(ignored)}; "
             "remove the files, or set it to false"
         )
     return wanted
@@ -128,5 +129,7 @@ def _some(names: list[str]) -> str:
 
 
 def _rules(mappings: MediaMappings) -> str:
+    if mappings.media_detection == "Convention":
+        return "looked for endings of video, audio and text, as .mp4, .m4a and .vtt"
     rules = [mappings.video_rule(), *mappings.rules()][:SHOWN]
     return "looked for " + ", ".join(f"{rule.field} {rule.expression!r}" for rule in rules)

@@ -8,13 +8,13 @@ from temporalio import activity
 from activities.deliver import journal_of
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
-from activities.map import SourceFile
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import Location, WritableLocation
 from activities.storage.download import looked_at
 from activities.storage.upload import deleted
+from activities.tracks import SourceFile
 from activities.workspace import remove, workspace
 
 

@@ -8,11 +8,11 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
-from activities.map import AudioTrack, VideoTrack
 from activities.media import command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
+from activities.tracks import AudioTrack, VideoTrack
 from activities.workspace import fresh, workspace
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
@@ -135,7 +135,8 @@ async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
 
 async def _is_exact(job_id: str, track: AudioTrack) -> bool:
     tracks = (await probe(workspace(job_id) / track.file.path)).tracks
-    return any(isinstance(found, AudioStream) and found.index == track.index and found.exact for found in tracks)
+    exact = {found.index for found in tracks if isinstance(found, AudioStream) and found.exact}
+    return exact.issuperset(track.indices)
 
 
 def _reaches(duration: float, expected: float) -> bool:

@@ -9,7 +9,6 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
-from activities.map import VideoTrack
 from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.storage import opened
@@ -17,6 +16,7 @@ from activities.storage.base import StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
+from activities.tracks import VideoTrack
 from activities.workspace import fresh, workspace
 from publishers.wire import Wire, supported
 

@@ -8,11 +8,11 @@ from temporalio import activity
 from activities.encode import EncodedChunk
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
-from activities.map import VideoTrack
 from activities.media.command import join_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.probe import VideoStream, probe
 from activities.plan import Plan
+from activities.tracks import VideoTrack
 from activities.workspace import fresh, workspace
 
 FOLDER = "joined"

@@ -3,8 +3,8 @@
 import math
 from fractions import Fraction
 
-from activities.map import AudioTrack, VideoTrack
 from activities.processing import AudioRepresentation, VideoRepresentation
+from activities.tracks import AudioTrack, VideoTrack
 
 Size = tuple[int, int]
 DEFAULT_VIDEO = ((234, 320), (360, 860), (432, 1130), (540, 1590), (720, 2450), (1080, 4500))

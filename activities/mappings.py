@@ -1,24 +1,31 @@
-"""The `MediaMappings` section of a job, and which part it gives to a file by its name."""
+"""The `MediaMappings` section of a job."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import regex
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from activities.errors import AcquisitionError
 from activities.languages import canonical
-from publishers.wire import Wire, supported
+from publishers.wire import Wire
 
 VIDEO_NAMES = r"(?i)\.(?:3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|vob|webm|wmv|y4m)$"
 """What counts as video where the job has no `VideoStreamExpression`."""
 
-TEXT_FORMATS = {".vtt": "WebVTT", ".srt": "SRT"}
+TEXT_FORMATS = {
+    ".vtt": "WebVTT",
+    ".srt": "SRT",
+    ".ttml": "TTML",
+    ".dfxp": "DFXP",
+    ".itt": "iTT",
+    ".pac": "PAC",
+}
+"""Not `.xml`: what describes the delivery, and not the film, has that ending too."""
 
-MATCH_SECONDS = 0.5
-"""Backtracking can take exponential time: a match that takes longer fails the job."""
+STEREO, SURROUND = 2, 6
+"""Mono tracks that make one track of several channels."""
 
 Part = Literal["video", "audio", "subtitle", "caption"]
 
@@ -37,6 +44,12 @@ def _language(code: str) -> str:
     raise ValueError(f"{code[:50]!r} is not a language code")
 
 
+def _fill_a_layout(indices: list[int]) -> list[int]:
+    if len(indices) not in (STEREO, SURROUND):
+        raise ValueError(f"must be two tracks for stereo, or six for 5.1; these are {len(indices)}")
+    return indices
+
+
 Item = TypeVar("Item")
 Expression = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_compiles)]
 Language = Annotated[str, Field(max_length=50), AfterValidator(_language)]
@@ -49,6 +62,20 @@ class NamedStream(Wire):
 
     language: Language
     file_name_expression: Expression
+
+
+class JoinedTracks(Wire):
+    """Mono tracks of the video's file that are the channels of one track: L R, or L R C LFE Ls Rs."""
+
+    track_indices: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(_fill_a_layout)]
+    """Places among the audio tracks of the file, from 1."""
+    language: Language
+
+
+class AudioMappings(Wire):
+    """Where it names tracks, the other audio tracks of the video's file are ignored."""
+
+    video_stream_audio_tracks: Several[JoinedTracks] = Field([])
 
 
 @dataclass(frozen=True)
@@ -72,42 +99,11 @@ class Rule:
     """For all files; None = the expression captures it."""
     descriptive: bool = False
 
-    def claim(self, name: str) -> Claim | None:
-        """The claim of the file `name`, if the expression finds it.
-
-        Raises:
-            AcquisitionError: it takes too long, or captures what is not a language.
-        """
-        if self.part in {"subtitle", "caption"} and suffix(name) not in TEXT_FORMATS:
-            return None
-        match = self._search(name)
-        return match and Claim(self.part, self.language or self._captured(match, name), self.descriptive)
-
-    def _search(self, name: str) -> "regex.Match[str] | None":
-        try:
-            # concurrent: other threads, and so the heartbeat, go on.
-            return regex.search(self.expression, name, timeout=MATCH_SECONDS, concurrent=True)
-        except TimeoutError:
-            raise AcquisitionError(
-                f"MediaMappings.{self.field} takes more than {MATCH_SECONDS} s on the file name {name!r}; "
-                "simplify the expression: it repeats a repetition"
-            ) from None
-
-    def _captured(self, match: "regex.Match[str]", name: str) -> str | None:
-        group = "lang" if "lang" in match.re.groupindex else 1
-        code = match[group] if match.re.groups else None
-        if code and not canonical(code):
-            raise AcquisitionError(
-                f"MediaMappings.{self.field} finds {code!r} in the file name {name!r}, which is not a "
-                "language code; correct the expression or the name"
-            )
-        return canonical(code) if code else None
-
 
 class MediaMappings(Wire):
     """How files and tracks become streams. Expressions are searched in names relative to the location."""
 
-    media_detection: Annotated[Literal["Regex", "Convention"], supported("Regex")] = "Regex"
+    media_detection: Literal["Regex", "Convention"] = "Regex"
     video_stream_expression: Expression | None = None
     audio_file_language_expression: Expression | None = None
     descriptive_audio_file_language_expression: Expression | None = None
@@ -120,7 +116,7 @@ class MediaMappings(Wire):
     """Keep only these; empty keeps all, here and below."""
     subtitle_languages: Several[Language] = Field([])
     caption_languages: Several[Language] = Field([])
-    audio_mappings: Annotated[Any, supported(None)] = None
+    audio_mappings: AudioMappings | None = None
     fail_on_no_video_tracks: bool = True
     fail_on_no_audio_tracks: bool = True
     fail_on_no_subtitle_tracks: bool = False
@@ -129,15 +125,20 @@ class MediaMappings(Wire):
     fail_on_ignored_tracks: bool = False
     fallback_language_code: Language | None = "en"
 
-    def claims(self, name: str) -> list[Claim]:
-        """The parts that the file `name` may play: video, one other, or both; none = it is ignored.
+    @model_validator(mode="after")
+    def _is_one_way(self) -> "MediaMappings":
+        if self.media_detection == "Convention" and (given := [*self._expressions()]):
+            raise ValueError(
+                f"MediaDetection is Convention, which reads names without expressions; remove {', '.join(given)}, "
+                "or set MediaDetection to Regex"
+            )
+        return self
 
-        Raises:
-            AcquisitionError: an expression takes too long, or captures what is not a language.
-        """
-        other = next((claim for rule in self.rules() if (claim := rule.claim(name))), None)
-        video = self.video_rule().claim(name)
-        return [claim for claim in (video, other) if claim]
+    def _expressions(self) -> Iterator[str]:
+        """Names of the fields with expressions that are set."""
+        for name, field in type(self).model_fields.items():
+            if name.endswith(("_expression", "_streams")) and getattr(self, name):
+                yield str(field.alias)
 
     def video_rule(self) -> Rule:
         """What finds the video, which may be in a file that plays another part as well."""

@@ -1,20 +1,23 @@
 """The last step of Encoding: segments and manifests, with Shaka Packager."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from temporalio import activity
 
 from activities.heartbeat import Progress, beating
+from activities.languages import title
 from activities.media import packager
-from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output
+from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output, Shown
 from activities.plan import Plan, unique_names
 from activities.prepare import PreparedText
 from activities.processing import OutputFormat
 from activities.workspace import fresh, workspace
 
 FOLDER = "output"
+TITLES = "{} {}"
+"""`English 2` is the second of its name."""
 MAIN_MANIFESTS = {"dash": DASH_MANIFEST, "hls": HLS_MANIFEST}
 
 
@@ -29,6 +32,8 @@ class PackageRequest:
     """Rendition name → file."""
     audio: dict[str, str] = field(default_factory=dict)
     text: list[PreparedText] = field(default_factory=list)
+    native_names: bool = False
+    """Languages are called `Deutsch` instead of `German`."""
 
 
 @dataclass(frozen=True)
@@ -87,16 +92,29 @@ def _output(name: OutputFormat, *, several: bool) -> Output:
 
 
 def _descriptors(request: PackageRequest, out: Output) -> list[str]:
-    descriptors = [packager.video(request.video[r.name], r.name, out) for r in request.plan.video]
-    for rendition in request.plan.audio:
-        path = request.audio[rendition.name]
-        descriptors.append(
-            packager.audio(path, rendition.name, rendition.language, out, descriptive=rendition.descriptive)
-        )
-    names = unique_names(f"text-{track.language}" for track in request.text)
-    for name, track in zip(names, request.text, strict=True):
-        descriptors += packager.text(track.path, name, track.language, out, caption=track.caption)
-    return descriptors
+    return [
+        *(packager.video(request.video[r.name], r.name, out) for r in request.plan.video),
+        *_audio_descriptors(request, out),
+        *_text_descriptors(request, out),
+    ]
+
+
+def _audio_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
+    made = request.plan.audio
+    names = [title(r.language, native=request.native_names) + " (AD)" * r.descriptive for r in made]
+    labels: dict[int, str] = {}
+    for rendition, plain, name in zip(made, names, unique_names(names, TITLES), strict=True):
+        # In DASH the label tells choices apart: renditions of one track have the same, and no other track has it.
+        shown = Shown(name, labels.setdefault(rendition.track, name))
+        role = "description" if rendition.descriptive else None if shown.label == plain else "alternate"
+        yield packager.audio(request.audio[rendition.name], rendition.name, rendition.language, shown, out, role=role)
+
+
+def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
+    files = unique_names(f"text-{track.language}" for track in request.text)
+    names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in request.text]
+    for track, file, name in zip(request.text, files, unique_names(names, TITLES), strict=True):
+        yield from packager.text(track.path, file, track.language, Shown(name, name), out, caption=track.caption)
 
 
 def _first_language(plan: Plan) -> str | None:

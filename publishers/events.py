@@ -79,6 +79,9 @@ class MappedAudio(Wire):
 
     file_name: str
     track_index: int
+    """Stream in the file, from 0; of a joined track, the first."""
+    track_indices: list[int]
+    """All streams: several are the channels of a joined track."""
     language: str
     codec: str
     channels: int
@@ -86,9 +89,11 @@ class MappedAudio(Wire):
 
 
 class MappedText(Wire):
-    """One subtitle or caption file."""
+    """One subtitle or caption track."""
 
     file_name: str
+    track_index: int | None = None
+    """Stream in the video's file, from 0; null where the file is nothing but this text."""
     language: str
     format: str
 

@@ -12,6 +12,13 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
 
+LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest begin: where tests run in parallel, the short ones fill what is left."""
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, "integration" not in item.path.parts))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_connection_outlives_the_tests() -> Iterator[None]:

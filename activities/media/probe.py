@@ -14,6 +14,8 @@ from activities.media.allowed import FORMATS, PROTOCOLS
 from activities.media.process import run
 
 TIMEOUT = 30.0
+TAGS = "stream_tags=language,DURATION:format_tags=none"
+"""Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
 """Formats without an index: ffprobe works their durations out from a bitrate."""
 
@@ -54,15 +56,18 @@ class AudioStream:
     """seconds"""
     exact: bool = True
     """Whether the duration is this track's own: not its container's, not estimated from a bitrate."""
+    descriptive: bool = False
+    """Its container says that it describes the picture for those who do not see it."""
 
 
 @dataclass(frozen=True)
 class SubtitleStream:
-    """A track of text."""
+    """A track of text, or of pictures of text."""
 
     index: int
     codec: str
     language: str | None
+    hearing_impaired: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ async def probe(path: Path) -> Probe:
     if path.stat().st_size == 0:
         raise ProbeError("is empty")
     lines: list[str] = []
-    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams"]
+    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_entries", TAGS]
     command += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS, "-i", f"file:{path}"]
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -108,15 +113,13 @@ def parse(document: dict[str, Any]) -> Probe:
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
     for stream in document.get("streams", []):
         kind = stream.get("codec_type")
-        attached = stream.get("disposition", {}).get("attached_pic")
-        if kind == "video" and not attached and stream.get("width") and stream.get("height"):
+        still = _is_any(stream, "attached_pic", "timed_thumbnails")
+        if kind == "video" and not still and stream.get("width") and stream.get("height"):
             result.tracks.append(_video(stream, container))
         elif kind == "audio" and stream.get("channels"):
             result.tracks.append(_audio(stream, container))
         elif kind == "subtitle":
-            result.tracks.append(
-                SubtitleStream(stream["index"], stream.get("codec_name", "unknown"), _language(stream))
-            )
+            result.tracks.append(_text(stream))
     return result
 
 
@@ -145,7 +148,21 @@ def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
         language=_language(stream),
         duration=_duration(stream, container),
         exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
+        descriptive=_is_any(stream, "visual_impaired", "descriptions"),
     )
+
+
+def _text(stream: dict[str, Any]) -> SubtitleStream:
+    return SubtitleStream(
+        index=stream["index"],
+        codec=stream.get("codec_name", "unknown"),
+        language=_language(stream),
+        hearing_impaired=_is_any(stream, "hearing_impaired", "captions"),
+    )
+
+
+def _is_any(stream: dict[str, Any], *dispositions: str) -> bool:
+    return any(stream.get("disposition", {}).get(disposition) for disposition in dispositions)
 
 
 def _language(stream: dict[str, Any]) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def loud_tenths(file: Path) -> list[bool]:
     samples = memoryview(decoded(file, "-map", "0:a:0", "-ac", "1", "-ar", "48000", "-f", "s16le")).cast("h")
     starts = range(0, len(samples) - 4800 + 1, 4800)
     return [any(abs(sample) > 500 for sample in samples[start + 1800 : start + 3000]) for start in starts]
+
+
+def pitches(file: Path) -> list[int]:
+    """Hertz that each channel of the first sound sings, over its first second, to the nearest ten."""
+    channels = streams(file)[0]["channels"]
+    samples = memoryview(decoded(file, "-map", "0:a:0", "-ar", "48000", "-t", "1.1", "-f", "s16le")).cast("h")
+    found = []
+    for channel in range(channels):
+        wave = samples[channel::channels][4800:].tolist()
+        rises = sum(before < 0 <= after for before, after in pairwise(wave))
+        found.append(round(rises / (len(wave) / 48000), -1))
+    return [round(pitch) for pitch in found]
 
 
 def decoded(file: Path, *arguments: str) -> bytes:

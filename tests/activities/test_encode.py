@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import pytest
 
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, EncodedChunk, encode_audio, encode_chunk
 from activities.errors import EncodingError
-from activities.map import AudioTrack, SourceFile, VideoTrack
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
 from activities.workspace import workspace
 from tests.activities.media.children import children, started
-from tests.activities.reading import frames, loud_tenths, streams
+from tests.activities.reading import frames, loud_tenths, pitches, streams
 from tests.activities.running import JOB_ID, Running
 from tests.activities.tracks import audio_tracks, in_workspace, video_track
 from tests.clips import Clips, _run, garbage, truncated
@@ -221,6 +222,65 @@ async def test_one_stream_can_serve_two_tracks(clip: Clips) -> None:
     plan = Plan(audio=[rendition("Stereo", "a"), rendition("Stereo", "b", 1)])
     made = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, plan))
     assert all(file(made, name).exists() for name in "ab")
+
+
+PITCHES = [300, 400, 500, 60, 700, 800]
+
+
+def mono_tracks(path: Path, seconds: Sequence[float] = (2,) * 6, rates: Sequence[int] = (48000,) * 6) -> Path:
+    """A container of a picture and six tracks, each singing its own pitch."""
+    sound = zip(PITCHES, seconds, rates, strict=True)
+    tones = [f"sine=frequency={pitch}:duration={long}:sample_rate={rate}" for pitch, long, rate in sound]
+    inputs = [word for tone in ["testsrc2=size=64x64:duration=2", *tones] for word in ("-f", "lavfi", "-i", tone)]
+    maps = [word for number in range(7) for word in ("-map", f"{number}:0")]
+    _run(*inputs, *maps, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", str(path))
+    return path
+
+
+async def joined(source: Path, indices: list[int], sound: str) -> Path:
+    tracks = {track.index: track for track in await audio_tracks(source, in_workspace(source))}
+    mono = [MonoTrack(index, tracks[index].duration) for index in indices]
+    longest = max(stream.duration for stream in mono)
+    track = replace(tracks[indices[0]], channels=len(mono), duration=longest, mono=mono)
+    request = AudioRequest(JOB_ID, [track], Plan(audio=[rendition(sound, bitrate=384)]))
+    return file(await Running()(encode_audio, request), "a")
+
+
+async def test_each_mono_track_becomes_its_channel_of_5_1(tmp_path: Path) -> None:
+    made = await joined(mono_tracks(tmp_path / "movie.mov"), [1, 2, 3, 4, 5, 6], "5.1")
+    assert streams(made)[0]["channel_layout"] == "5.1"
+    assert pitches(made) == PITCHES
+
+
+async def test_the_order_of_the_list_is_that_of_the_channels(tmp_path: Path) -> None:
+    made = await joined(mono_tracks(tmp_path / "movie.mkv", rates=[48000, 44100] * 3), [6, 2], "Stereo")
+    assert pitches(made) == [800, 400]
+
+
+async def test_silence_makes_joined_tracks_equally_long(tmp_path: Path) -> None:
+    made = await joined(mono_tracks(tmp_path / "movie.mov", seconds=[5, 2, 5, 5, 5, 5]), [1, 2], "Stereo")
+    assert float(streams(made)[0]["duration"]) == pytest.approx(5, abs=0.05)
+    assert pitches(made) == [300, 400]
+
+
+async def test_a_joined_track_that_is_cut_off_is_noticed(tmp_path: Path) -> None:
+    whole, source = mono_tracks(tmp_path / "whole.mov", seconds=[9] * 6), tmp_path / "cut.mov"
+    _run("-i", str(whole), "-map", "0", "-c", "copy", "-movflags", "+faststart", str(source))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with pytest.raises(EncodingError, match=r"sound of 'cut\.mov' ends at \d\.\d s of 9\.0 s"):
+        await joined(source, [1, 2], "Stereo")
+
+
+async def test_one_stream_can_serve_several_joined_tracks(tmp_path: Path) -> None:
+    source = mono_tracks(tmp_path / "movie.mov")
+    (first, second, third, *_) = await audio_tracks(source, in_workspace(source))
+    pairs = [
+        [MonoTrack(a.index, 2), MonoTrack(b.index, 2)] for a, b in ((first, second), (third, first), (first, first))
+    ]
+    tracks = [first, *(replace(first, channels=2, mono=pair) for pair in pairs)]
+    plan = Plan(audio=[rendition("Mono", "0")] + [rendition("Stereo", str(n), n) for n in (1, 2, 3)])
+    made = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, plan))
+    assert [pitches(file(made, name)) for name in "0123"] == [[300], [300, 400], [500, 300], [300, 300]]
 
 
 @pytest.mark.parametrize("rate", [44100, 48000])

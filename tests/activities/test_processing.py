@@ -47,7 +47,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
         ("ExtractAndApplyHDR", True),
         ("Archiving", "Tar"),
         ("DeleteFilesFromSourceWhenDone", True),
-        ("UseNativeLanguageNames", True),
         ("Naming", {"ManifestName": "index"}),
         ("VisibleVideoWatermarks", [{"WatermarkFileName": "logo.png"}]),
         ("DrmProtection", "Base64Key"),

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from activities.map import AudioTrack, SourceFile, VideoTrack
 from activities.media.probe import AudioStream, VideoStream, probe
+from activities.tracks import AudioTrack, SourceFile, VideoTrack
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID
 

@@ -32,11 +32,8 @@ def _trusted(tls: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("home")
-    for folder in (home, *home.parents[:2]):  # pytest's folders are for their owner alone
-        folder.chmod(0o755)
-    with Account(home) as account:
+def account() -> Iterator[Account]:
+    with Account() as account:
         yield account
 
 

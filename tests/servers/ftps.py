@@ -1,8 +1,8 @@
 import ftplib
-import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Self
 
@@ -21,8 +21,8 @@ local_enable=YES
 write_enable=YES
 local_umask=022
 seccomp_sandbox=NO
-pasv_min_port={pasv_from}
-pasv_max_port={pasv_to}
+pasv_min_port=10000
+pasv_max_port=11999
 ssl_enable=YES
 require_ssl_reuse=YES
 force_local_logins_ssl={force}
@@ -39,12 +39,14 @@ check_shell=NO
 class Account:
     """A user of this machine, for the time of the tests: vsftpd knows no others."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self) -> None:
         self.name = f"ftp-{secrets.token_hex(4)}"
         self.password = secrets.token_hex(12)
-        self.home = home
+        # Not below pytest's folder, which every run of pytest makes private again.
+        self.home = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
 
     def __enter__(self) -> Self:
+        self.home.chmod(0o755)
         subprocess.run(["useradd", "--no-create-home", "--home-dir", str(self.home), self.name], check=True)
         subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}", text=True, check=True)
         shutil.chown(self.home, self.name)
@@ -52,13 +54,13 @@ class Account:
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
+        shutil.rmtree(self.home)
 
 
 class Vsftpd:
     """The strict server: demands that data connections reuse the TLS session. `scheme`: ftp, ftpes, ftps."""
 
     def __init__(self, folder: Path, scheme: str, account: Account, tls: Certificates) -> None:
-        first = 20_000 + os.getpid() % 20_000
         [self.port] = free_ports(1)
         self.scheme = scheme
         self.url = f"{scheme}://localhost:{self.port}"
@@ -67,8 +69,6 @@ class Vsftpd:
         config.write_text(
             CONFIG.format(
                 port=self.port,
-                pasv_from=first,
-                pasv_to=first + 99,
                 force="NO" if scheme == "ftp" else "YES",
                 implicit="YES" if scheme == "ftps" else "NO",
                 certificate=tls.certificate,

@@ -3,9 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
-from activities.map import AudioTrack, SourceFile, VideoTrack
-from activities.media.command import GLOBAL, audio_command, image_command, join_command, text_command, video_command
+from activities.media.command import (
+    GLOBAL,
+    audio_command,
+    extract_text_command,
+    image_command,
+    join_command,
+    video_command,
+)
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
 
 FILE = SourceFile("client's name.mp4", "source/0001.mp4", 1)
 VIDEO = VideoTrack(FILE, 2, "h264", 1280, 720, "24000/1001", 10.0, 240, 3000)
@@ -89,7 +96,7 @@ def test_a_later_chunk_needs_none() -> None:
 def test_every_input_may_open_local_media_alone() -> None:
     for command in (
         video(Chunk(0)),
-        text_command(Path("/w/a.srt"), Path("/w/a.vtt")),
+        extract_text_command(Path("/w/a.mkv"), {2: Path("/w/a.vtt")}),
         image_command(Path("/w/a.mp4"), VIDEO, 1.0, 80, Path("/w/a.jpg")),
     ):
         assert option(command, "-protocol_whitelist") == ["file"]
@@ -121,6 +128,28 @@ def test_sound_of_two_files_is_one_command() -> None:
     ]
     assert option(command, "-b:a") == ["128k", "384k", "64k"]
     assert option(command, "-c:a") == ["aac"] * 3
+
+
+def test_mono_tracks_are_joined_in_their_order_and_padded_to_the_longest() -> None:
+    mono = [MonoTrack(3, 10.0), MonoTrack(1, 9.5)]
+    tracks = [AudioTrack(FILE, 3, "en", "pcm_s24le", 2, 10.0, mono=mono), AudioTrack(FILE, 1, "de", "aac", 1, 9.5)]
+    made = [AudioRendition("a", 0, "en", 128, "Stereo"), AudioRendition("b", 1, "de", 64, "Mono")]
+    outputs = {n: Path(f"/w/{n}.mp4") for n in "ab"}
+    steps = graph(words(audio_command({FILE.path: Path("/w/1.mp4")}, tracks, Plan(audio=made), outputs)))
+    assert steps[:5] == [
+        "[0:3]aresample=async=1:first_pts=0[s0]",
+        "[0:1]aresample=async=1:first_pts=0[s1]",
+        "[s1]asplit=2[s2][s3]",
+        "[s2]apad=pad_dur=0.5[s4]",
+        "[s0][s4]join=channel_layout=stereo:inputs=2:map=0.0-FL|1.0-FR[s5]",
+    ]
+
+
+def test_text_tracks_are_read_in_one_go() -> None:
+    command = words(extract_text_command(Path("/w/1.mkv"), {4: Path("/w/a.vtt"), 2: Path("/w/b.vtt")}))
+    assert option(command, "-i") == ["file:/w/1.mkv"]
+    assert option(command, "-map") == ["0:4", "0:2", "0:v?", "0:a?"]
+    assert option(command, "-f") == ["webvtt", "webvtt", "null"]
 
 
 def test_joining_copies() -> None:

@@ -56,6 +56,31 @@ async def test_text_inside_a_container_is_a_track(clip: Clips, tmp_path: Path) -
     assert SubtitleStream(1, "subrip", "fre") in (await probe(movie)).tracks
 
 
+async def test_whom_a_track_is_for_is_told_by_its_container(clip: Clips, tmp_path: Path) -> None:
+    movie = tmp_path / "movie.mkv"
+    inputs = [
+        "-i",
+        str(clip()),
+        "-i",
+        str(srt_file(tmp_path / "text.srt")),
+        "-map",
+        "0:a",
+        "-map",
+        "1:s",
+        "-c:a",
+        "copy",
+    ]
+    _run(*inputs, "-disposition:a", "visual_impaired", "-disposition:s", "hearing_impaired", str(movie))
+    sound, text = (await probe(movie)).tracks
+    assert isinstance(sound, AudioStream)
+    assert isinstance(text, SubtitleStream)
+    assert (sound.descriptive, text.hearing_impaired) == (True, True)
+
+
+def test_a_track_of_thumbnails_is_no_video() -> None:
+    assert parse({"streams": [VIDEO | {"disposition": {"timed_thumbnails": 1}}]}).tracks == []
+
+
 async def test_matroska_tells_the_duration_of_each_track(clip: Clips, tmp_path: Path) -> None:
     movie = tmp_path / "movie.mkv"
     _run(
@@ -117,6 +142,16 @@ async def test_a_script_in_disguise_opens_nothing_else(kind: str, name: str, cli
         assert not opened
         clip().read_bytes()
         assert opened
+
+
+async def test_tags_of_any_length_are_taken(clip: Clips, tmp_path: Path) -> None:
+    book, movie = tmp_path / "book.txt", tmp_path / "movie.mkv"
+    book.write_text(f";FFMETADATA1\ncomment={'x' * 1_000_000}\n")
+    inputs = ["-i", str(clip()), "-i", str(book), "-map_metadata", "1", "-map_metadata:s:a", "1:g"]
+    _run(*inputs, "-c", "copy", "-metadata:s:a", f"language={'x' * 10_000}", str(movie))
+    sound = (await probe(movie)).tracks[1]
+    assert isinstance(sound, AudioStream)
+    assert sound.language == "x" * 10_000
 
 
 async def test_reading_is_limited_in_time(clip: Clips, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The rules of Media Mapping: what names claim, and which tracks are used."""

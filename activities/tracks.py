@@ -1,0 +1,94 @@
+"""What Media Mapping decides on, and what all later phases work with: files and their tracks."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that was copied to the workspace."""
+
+    name: str
+    """As the client knows it, relative to the location."""
+    path: str
+    """Relative to the workspace."""
+    size: int
+    """bytes"""
+    version: str = ""
+    """Of the content at its location; empty where that has none."""
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """The one video track that is encoded."""
+
+    file: SourceFile
+    index: int
+    """Stream index inside the container, from 0, as ffmpeg counts."""
+    codec: str
+    width: int
+    """Of the picture as shown: rotation and sample aspect ratio applied."""
+    height: int
+    frame_rate: str
+    """Average, as a fraction: `25/1`, `24000/1001`."""
+    duration: float
+    """seconds"""
+    frames: int | None
+    """Where the container says so."""
+    bitrate: int
+    """kbit/s"""
+    start: float = 0.0
+    """Seconds from the start of the container to the first picture."""
+
+
+@dataclass(frozen=True)
+class MonoTrack:
+    """One channel of a track that is joined from several."""
+
+    index: int
+    """Stream index inside the container."""
+    duration: float
+    """seconds"""
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """One audio track that is encoded."""
+
+    file: SourceFile
+    index: int
+    """Of a joined track, its first stream's."""
+    language: str
+    codec: str
+    channels: int
+    duration: float
+    """seconds; of a joined track, the longest stream's"""
+    descriptive: bool = False
+    mono: list[MonoTrack] = field(default_factory=list)
+    """The streams that are joined, L R or L R C LFE Ls Rs; empty = the track is one stream."""
+
+    @property
+    def indices(self) -> list[int]:
+        """All its streams."""
+        return [stream.index for stream in self.mono] or [self.index]
+
+
+@dataclass(frozen=True)
+class TextTrack:
+    """Subtitles or captions."""
+
+    file: SourceFile
+    language: str
+    format: str
+    """As clients call it: `WebVTT`, `SRT`, …"""
+    caption: bool = False
+    index: int | None = None
+    """Stream index inside the video's container; None = the file is nothing but this text."""
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The decision."""
+
+    video: VideoTrack | None
+    audio: list[AudioTrack] = field(default_factory=list)
+    text: list[TextTrack] = field(default_factory=list)
