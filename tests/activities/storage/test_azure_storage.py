@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobBlock, BlobClient, BlobType, ContainerClient, ContentSettings
 
-from activities.storage import azure, opened
+from activities.storage import azure_upload, opened
 from activities.storage.azure import AzureBlobStorage
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import AzureBlobLocation
@@ -45,8 +45,8 @@ def container(storage: AzureBlobStorage, azurite: Blob) -> ContainerClient:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that several parts are not many megabytes."""
-    monkeypatch.setattr(azure, "BLOCK", SMALL)
-    monkeypatch.setattr(azure, "PIECE", SMALL // 2)
+    monkeypatch.setattr(azure_upload, "BLOCK", SMALL)
+    monkeypatch.setattr(azure_upload, "PIECE", SMALL // 2)
 
 
 def blob(container: ContainerClient, name: str) -> BlobClient:
@@ -108,9 +108,9 @@ def test_a_file_is_read_as_it_is_stored(storage: AzureBlobStorage, container: Co
 
 
 def test_a_reader_may_leave_early(storage: AzureBlobStorage, azure_place: Place) -> None:
-    azure_place.put("x.mp4", bytes(2 * azure.PIECE))
+    azure_place.put("x.mp4", bytes(2 * azure_upload.PIECE))
     for _ in range(12):  # more than there are connections in the pool
-        pieces = storage.read(Entry("x.mp4", -1), Span(0, 2 * azure.PIECE))
+        pieces = storage.read(Entry("x.mp4", -1), Span(0, 2 * azure_upload.PIECE))
         assert next(pieces)
         pieces.close()  # type: ignore[attr-defined] # it is a generator
 
@@ -132,7 +132,7 @@ async def test_published_files_have_type_cache_control_and_verified_content(
 def test_azure_refuses_what_has_arrived_damaged(
     storage: AzureBlobStorage, tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure, "_md5", lambda _: "AAAAAAAAAAAAAAAAAAAAAA==")
+    monkeypatch.setattr(azure_upload, "_md5", lambda _: "AAAAAAAAAAAAAAAAAAAAAA==")
     (tmp_path / "local").write_bytes(os.urandom(size))
     upload = storage.upload(tmp_path / "local", "x.mp4", {})
     with pytest.raises(StorageError, match="400 InvalidOperation"):  # Azurite's name for Md5Mismatch
@@ -256,7 +256,7 @@ async def test_a_cancelled_upload_has_stopped(location: AzureBlobLocation, azure
 async def test_files_in_use_and_of_other_kinds_are_told(
     location: AzureBlobLocation, container: ContainerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(azure, "BLOCK", SMALL)
+    monkeypatch.setattr(azure_upload, "BLOCK", SMALL)
     (tmp_path / "local").write_bytes(os.urandom(2 * SMALL))
     blob(container, "append.mp4").upload_blob(b"x", BlobType.APPENDBLOB)
     blob(container, "leased.mp4").upload_blob(b"x")
