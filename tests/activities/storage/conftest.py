@@ -1,3 +1,4 @@
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -5,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.storage.config import FilesLocation, FtpsLocation, HttpLocation, WritableLocation
+from activities.storage.config import AzureBlobLocation, FilesLocation, FtpsLocation, HttpLocation, WritableLocation
 from tests.activities.storage.doing import Place, SourcePlace
+from tests.servers.azurite import Blob
 from tests.servers.certificates import Certificates
 from tests.servers.ftps import Pyftpd, Vsftpd
 from tests.servers.nginx import Nginx
@@ -27,6 +29,27 @@ def place_in(folder: Path, location: WritableLocation) -> Place:
         putting(folder),
         lambda name: (folder / name).read_bytes(),
         lambda: sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+@pytest.fixture
+def azure_place(azurite: Blob) -> Place:
+    container = azurite.create_container(f"media-{secrets.token_hex(4)}")
+    prefix = "Kanal 1/ü/"
+
+    def put(name: str, data: bytes) -> None:
+        container.upload_blob(prefix + name, data, overwrite=True)
+
+    return Place(
+        AzureBlobLocation(
+            provider="AzureBlob",
+            uri_path=f"{azurite.url}/{container.container_name}/Kanal%201/%C3%BC/",
+            credentials_name=azurite.account,
+            credentials_secret=azurite.key,
+        ),
+        put,
+        lambda name: container.download_blob(prefix + name).readall(),
+        lambda: sorted(name.removeprefix(prefix) for name in container.list_blob_names()),
     )
 
 

@@ -13,7 +13,7 @@ from activities.storage.journal import Journal
 from tests.activities.storage.doing import Place, SourcePlace, check, delete, entries, fetch, look, store
 
 pytestmark = pytest.mark.usefixtures("root")
-STORAGES = ["files", "ftps", "lenient_ftps"]
+STORAGES = ["files", "ftps", "lenient_ftps", "azure"]
 every_storage = pytest.mark.parametrize("place", STORAGES, indirect=True)
 every_source = pytest.mark.parametrize("place", [*STORAGES, "http", "plain_http"], indirect=True)
 
