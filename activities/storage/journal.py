@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from activities.storage.base import Kept
@@ -15,16 +16,12 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self._notes: dict[str, dict[str, str]] = {}
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
+        text = path.read_text() if path.exists() else ""
+        for line in text.splitlines():
+            with suppress(ValueError):  # a line that a killed process did not end
                 name, key, value = json.loads(line)
-            except ValueError:
-                continue  # the last line of a process that was killed
-            self._notes.setdefault(name, {})[key] = value
-
-    def names(self) -> list[str]:
-        """All files with notes."""
-        return list(self._notes)
+                self._notes.setdefault(name, {})[key] = value
+        self._line_end = "\n" if text and not text.endswith("\n") else ""
 
     def about(self, name: str) -> Kept:
         """The notes about one file."""
@@ -39,7 +36,8 @@ class Journal:
         with self._lock:
             self._notes.setdefault(name, {})[key] = value
             with self._path.open("a") as file:
-                file.write(json.dumps([name, key, value]) + "\n")
+                file.write(f"{self._line_end}{json.dumps([name, key, value])}\n")
+            self._line_end = ""
 
 
 class _Notes(Kept):

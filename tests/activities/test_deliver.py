@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.cleanup import CleanUpRequest, clean_up
+from activities.acquire import AcquireRequest, acquire
+from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
 from activities.deliver import Delivered, DeliverRequest, deliver
 from activities.errors import PublishingError
+from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
@@ -66,6 +68,29 @@ async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Pa
     assert not any(name.endswith(".m3u8") for name in files(root / "out"))
 
 
+async def test_nothing_of_an_older_title_is_left_among_the_new_files(root: Path, packaged: Path) -> None:
+    older = ["manifest.mpd", "audio-fr.m3u8", "video/10.m4s", "video/11.m4s"]
+    foreign = ["poster.jpg", "images/1.jpg", "dash/manifest.mpd", "dash/video/1.m4s"]
+    for name in (*older, *foreign):
+        (root / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "out" / name).write_text("older")
+    await Running()(deliver, request(root / "out"))
+    assert files(root / "out") == sorted([*files(packaged), *foreign])
+
+
+async def test_a_retry_sends_only_what_has_not_arrived(root: Path, packaged: Path) -> None:
+    (root / "out" / "video" / "7.m4s").mkdir(parents=True)
+    with pytest.raises(PublishingError):
+        await Running()(deliver, request(root / "out"))
+    (root / "out" / "video" / "7.m4s").rmdir()
+    first = (root / "out" / "video" / "0.m4s").stat().st_ino
+    running = Running()
+    await running(deliver, request(root / "out"))
+    assert (root / "out" / "video" / "0.m4s").stat().st_ino == first
+    assert files(root / "out") == files(packaged)
+    assert running.beats[-1].share == 1
+
+
 async def test_a_second_attempt_completes_the_first(root: Path, packaged: Path) -> None:
     (root / "out" / "video").mkdir(parents=True)
     (root / "out" / "video" / "7.m4s").write_text("half of an older one")
@@ -118,6 +143,19 @@ async def test_clean_up_withdraws_what_a_failed_job_published(root: Path, packag
         await Running()(clean_up, CleanUpRequest(JOB_ID, location(root / "out"), [OUTPUT]))
         assert files(root / "out") == ["other.mpd"]
     assert files(packaged) == []
+
+
+async def test_a_source_that_is_done_is_deleted_unless_it_was_replaced(root: Path) -> None:
+    folder = root / "in"
+    folder.mkdir()
+    for name in ("movie.mp4", "replaced.mp4", "gone.mp4", "notes.txt"):
+        (folder / name).write_text(name)
+    acquired = await Running()(acquire, AcquireRequest(JOB_ID, location(folder), MediaMappings()))
+    (folder / "replaced.mp4").write_text("the next job's")
+    (folder / "gone.mp4").unlink()
+    for _ in range(2):
+        await Running()(delete_source, DeleteSourceRequest(location(folder), acquired.files))
+        assert files(folder) == ["notes.txt", "replaced.mp4"]
 
 
 async def test_clean_up_never_fails(root: Path, tmp_path: Path) -> None:

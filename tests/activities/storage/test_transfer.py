@@ -1,0 +1,100 @@
+"""The engine's own promises, seen on local files."""
+
+import hashlib
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from activities.storage import patience
+from activities.storage.base import Digest, Span, StorageError
+from activities.storage.download import PIECE, Download
+from activities.storage.journal import Journal
+from activities.storage.patience import TRIES, persistently
+from activities.storage.threads import Stop, Stopped
+from tests.activities.storage.doing import Place, entries, fetch
+
+pytestmark = pytest.mark.usefixtures("root")
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256", "crc32"])
+async def test_a_file_that_arrives_damaged_is_not_used(files_place: Place, tmp_path: Path, algorithm: str) -> None:
+    files_place.put("x.mp4", b"content")
+    [entry] = await entries(files_place.location)
+    crc = zlib.crc32(b"content").to_bytes(4, "big")
+    right = crc if algorithm == "crc32" else hashlib.new(algorithm, b"content").digest()
+    for value in (right[::-1], right):
+        told = replace(entry, digest=Digest(algorithm, value))
+        if value == right:
+            await fetch(files_place.location, "x.mp4", tmp_path / "x", entry=told)
+            assert (tmp_path / "x").read_bytes() == b"content"
+            continue
+        with pytest.raises(StorageError, match="damaged") as caught:
+            await fetch(files_place.location, "x.mp4", tmp_path / "x", entry=told)
+        assert caught.value.temporary
+        assert not (tmp_path / "x").exists()
+
+
+async def test_notes_about_another_version_are_not_believed(files_place: Place, tmp_path: Path) -> None:
+    files_place.put("x.mp4", b"content")
+    (tmp_path / "x.part").write_bytes(b"older..")
+    (tmp_path / "x.part.done").write_bytes(json.dumps(["older", 7]).encode() + b"\n\1")
+    await fetch(files_place.location, "x.mp4", tmp_path / "x")
+    assert (tmp_path / "x").read_bytes() == b"content"
+
+
+async def test_missing_pieces_are_asked_for_in_runs(files_place: Place, tmp_path: Path) -> None:
+    files_place.put("x.mp4", bytes(1))
+    [entry] = await entries(files_place.location)
+    large = replace(entry, size=6 * PIECE - 1)
+    done = bytes([1, 0, 0, 1, 0, 0])
+    (tmp_path / "x.part").touch()
+    (tmp_path / "x.part.done").write_bytes(json.dumps([large.version, large.size]).encode() + b"\n" + done)
+    download = Download(large, tmp_path / "x")
+    assert download.done_size == 2 * PIECE
+    assert [*download.runs(1 << 60)] == [Span(PIECE, 3 * PIECE), Span(4 * PIECE, 6 * PIECE - 1)]
+    assert [run.size for run in download.runs(1)] == [PIECE, PIECE, PIECE, PIECE - 1]
+
+
+def test_what_may_pass_is_tried_again_and_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "FIRST_WAIT", 0.001)
+    tries: list[int] = []
+
+    def fail() -> None:
+        tries.append(1)
+        raise StorageError("busy", temporary=len(tries) < 100)
+
+    with pytest.raises(StorageError, match="busy"):
+        persistently(fail, Stop())
+    assert len(tries) == TRIES
+    tries.extend([1] * 100)
+    with pytest.raises(StorageError, match="busy"):
+        persistently(fail, Stop())
+    assert len(tries) == TRIES + 101
+
+
+def test_a_wait_ends_at_once_when_it_is_stopped() -> None:
+    stop = Stop()
+
+    def fail() -> None:
+        stop.ask()
+        raise StorageError("busy", temporary=True)
+
+    with pytest.raises(Stopped):
+        persistently(fail, stop)
+
+
+def test_a_journal_outlives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "journal")
+    notes = first.about("a.mp4")
+    notes["upload"] = "id"
+    notes["part 1"] = "etag"
+    del notes["upload"]
+    with (tmp_path / "journal").open("a") as file:
+        file.write('["a.mp4", "par')
+    again = Journal(tmp_path / "journal")
+    assert dict(again.about("a.mp4")) == {"part 1": "etag"}
+    again.about("b.mp4")["upload"] = "other"
+    assert dict(Journal(tmp_path / "journal").about("b.mp4")) == {"upload": "other"}
