@@ -8,6 +8,7 @@ from publishers.connections import close_connections
 from tests.clips import Clips
 from tests.servers.http import serve
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.s3 import S3
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
 
@@ -39,6 +40,15 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
     server = Sqs(tmp_path_factory.mktemp("sqs"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    server = S3(tmp_path_factory.mktemp("s3"))
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()

@@ -8,8 +8,13 @@ from activities.secrets import SecretError, revealed
 from activities.storage.base import Storage, StorageError
 from activities.storage.config import Location
 from activities.storage.files import FilesStorage
+from activities.storage.s3.storage import S3Storage
 
-OPENERS: dict[str, Callable[[Any], Storage]] = {"Files": FilesStorage}
+OPENERS: dict[str, Callable[[Any], Storage]] = {
+    "Files": FilesStorage,
+    "AmazonS3": S3Storage,
+    "AmazonS3Compatible": S3Storage,
+}
 
 
 @contextmanager

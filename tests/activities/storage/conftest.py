@@ -1,9 +1,12 @@
+import secrets
 from pathlib import Path
 
 import pytest
 
 from activities.storage.config import FilesLocation
 from tests.activities.storage.doing import Place
+from tests.activities.storage.s3_doing import s3_folder
+from tests.servers.s3 import S3
 
 
 @pytest.fixture
@@ -21,6 +24,11 @@ def files_place(root: Path) -> Place:
         lambda name: (folder / name).read_bytes(),
         lambda: sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()),
     )
+
+
+@pytest.fixture
+def s3_place(s3: S3) -> Place:
+    return s3_folder(s3, f"odd + \u4e16%/{secrets.token_hex(8)}")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from activities.storage.journal import Journal
 from tests.activities.storage.doing import Place, check, delete, entries, fetch, store
 
 pytestmark = pytest.mark.usefixtures("root")
-every_storage = pytest.mark.parametrize("place", ["files"], indirect=True)
+every_storage = pytest.mark.parametrize("place", ["files", "s3"], indirect=True)
 
 NAMES = [
     "with space.mp4",
