@@ -11,7 +11,7 @@ AMAZON_FORM = "https://<bucket>.s3.<region>.amazonaws.com/<folder>/"
 AMAZON_HOST = re.compile(
     r"""((?P<bucket>.+)\.)?
         s3(?P<dualstack>\.dualstack)?
-        ([.-](?P<region>[a-z]{2,}(-[a-z]+)+-\d+))?
+        ([.-](?P<region>[a-z]{2,4}(-[a-z]+)+-\d+))?
         (?P<domain>\.amazonaws\.com(\.cn)?)""",
     re.VERBOSE,
 )

@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     ProxyConnectionError,
@@ -138,6 +139,7 @@ KINDS: dict[type[Exception], Reason] = {
     ParamValidationError: Reason("S3 does not allow such a name"),
     BotoConnectionError: BROKEN,
     HTTPClientError: BROKEN,
+    IncompleteReadError: BROKEN,
     HTTPError: BROKEN,
     OSError: BROKEN,
 }

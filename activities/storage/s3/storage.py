@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from botocore.parsers import ResponseParserError
+
 from activities.storage.base import Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AmazonS3Location, S3CompatibleLocation
 from activities.storage.s3.checksums import digest
@@ -89,9 +91,7 @@ class S3Storage:
 
     def check_readable(self) -> None:
         """See base class; S3 knows no folders, so that an empty one is not there."""
-        with self._explained(f"the folder {self._shown} cannot be listed"):
-            listed = self._client.list_objects_v2(Bucket=self._folder.bucket, Prefix=self._folder.prefix, MaxKeys=1)
-        for item in listed.get("Contents", []):
+        for item in self._page(MaxKeys=1).get("Contents", []):
             with self._explained(f"the files in {self._shown} cannot be read"):
                 self._touch(item["Key"])
             return
@@ -130,8 +130,7 @@ class S3Storage:
     def _pages(self) -> Iterator[dict[str, Any]]:
         seen, more = set[str](), dict[str, str]()
         for _ in range(MOST_PAGES):
-            with self._explained(f"the folder {self._shown} cannot be listed"):
-                page = self._client.list_objects_v2(Bucket=self._folder.bucket, Prefix=self._folder.prefix, **more)
+            page = self._page(**more)
             yield page
             token = page.get("NextContinuationToken", "")
             if not page.get("IsTruncated") or not token:
@@ -141,6 +140,16 @@ class S3Storage:
             seen.add(token)
             more = {"ContinuationToken": token}
         raise StorageError(f"the folder {self._shown} cannot be listed: the service's listing does not end")
+
+    def _page(self, **more: Any) -> dict[str, Any]:
+        what = f"the folder {self._shown} cannot be listed"
+        with self._explained(what):
+            page: dict[str, Any] = self._client.list_objects_v2(
+                Bucket=self._folder.bucket, Prefix=self._folder.prefix, **more
+            )
+            if "IsTruncated" not in page:  # boto3 reads any XML as an empty listing
+                raise self._explainer.explain(what, ResponseParserError())
+        return page
 
     def _touch(self, key: str) -> None:
         with tolerated(*EMPTY_RANGE):  # an empty file has no first byte
