@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import delivery, overhead
+from benchmarks import delivery, overhead, transfer
 
 ROUNDS = 3
-BENCHMARKS = {"overhead": overhead.measure, "delivery": delivery.measure}
+BENCHMARKS = {"overhead": overhead.measure, "delivery": delivery.measure, "transfer": transfer.measure}
 
 
 async def main(names: list[str]) -> None:

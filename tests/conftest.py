@@ -11,7 +11,9 @@ from tests.servers.certificates import Certificates, certificates
 from tests.servers.ftps import Account, Pyftpd, Vsftpd
 from tests.servers.http import serve
 from tests.servers.nginx import Nginx
+from tests.servers.process import started
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.s3 import S3
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
 
@@ -32,27 +34,21 @@ def _no_connection_outlives_the_tests() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def temporal_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
     server = TemporalServer(tmp_path_factory.mktemp("temporal"))
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
 @pytest.fixture(scope="session")
 def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
     server = Sqs(tmp_path_factory.mktemp("sqs"))
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
@@ -60,9 +56,7 @@ def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     folder = tmp_path_factory.mktemp("nginx")
     server = Nginx(folder, certificates(folder / "tls"))
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
@@ -82,27 +76,28 @@ def vsftpd(
     tmp_path_factory: pytest.TempPathFactory, ftp_account: Account, ftp_certificates: Certificates
 ) -> Iterator[Vsftpd]:
     server = Vsftpd(tmp_path_factory.mktemp("vsftpd"), "ftpes", ftp_account, ftp_certificates)
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
 @pytest.fixture(scope="session")
 def pyftpd(tmp_path_factory: pytest.TempPathFactory, ftp_certificates: Certificates) -> Iterator[Pyftpd]:
     server = Pyftpd(tmp_path_factory.mktemp("pyftpd"), ftp_certificates)
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
         yield server
 
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blob]:
     server = Blob(tmp_path_factory.mktemp("azurite"))
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
+    with started(server):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    server = S3(tmp_path_factory.mktemp("s3"))
+    with started(server):
         yield server
 
 

@@ -11,8 +11,11 @@ from activities.storage.config import Location, WritableLocation
 from activities.storage.files import FilesStorage
 from activities.storage.ftps import FtpsStorage
 from activities.storage.http import HttpSource
+from activities.storage.s3.storage import S3Storage
 
 OPENERS: dict[str, Callable[[Any], Source]] = {
+    "AmazonS3": S3Storage,
+    "AmazonS3Compatible": S3Storage,
     "AzureBlob": AzureBlobStorage,
     "Files": FilesStorage,
     "Ftps": FtpsStorage,

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from activities.storage.azure_folder import blob_folder
-from publishers.urls import Folder, FtpUrl, HttpFolder, HttpUrl
+from activities.storage.s3.address import Folder as S3Folder
+from publishers.urls import Folder, FtpUrl, HttpFolder
 from publishers.wire import OptionalSecret, Protected, Secret, spelled
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -25,6 +26,11 @@ class FtpsLocation(Protected):
     uri_path: FtpUrl
     credentials_name: Name
     credentials_secret: Secret
+
+
+def _is_on_amazon(uri: str) -> str:
+    S3Folder.on_amazon(uri)
+    return uri
 
 
 class _S3(Protected):
@@ -47,7 +53,12 @@ class AmazonS3Location(_S3):
     """A folder in a bucket of Amazon S3: `https://<bucket>.s3.<region>.amazonaws.com/<folder>/`."""
 
     provider: Literal["AmazonS3"]
-    uri_path: HttpFolder
+    uri_path: Annotated[Folder, AfterValidator(_is_on_amazon)]
+
+    @property
+    def folder(self) -> S3Folder:
+        """What `UriPath` means."""
+        return S3Folder.on_amazon(self.uri_path)
 
 
 class S3CompatibleLocation(_S3):
@@ -59,8 +70,18 @@ class S3CompatibleLocation(_S3):
 
     provider: Literal["AmazonS3Compatible"]
     uri_path: Folder
-    endpoint_url: HttpUrl
+    endpoint_url: HttpFolder
     region: str = Field("us-east-1", min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
+
+    @property
+    def folder(self) -> S3Folder:
+        """What `UriPath` means."""
+        return S3Folder.on_compatible(self.uri_path, self.endpoint_url)
+
+    @model_validator(mode="after")
+    def _is_at_its_endpoint(self) -> Self:
+        _ = self.folder
+        return self
 
 
 class AzureBlobLocation(Protected):

@@ -2,16 +2,38 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 # The kernel ends a server when the *thread* that started it ends. A test may restart a server from
 # a short-lived thread, so one thread that lives as long as pytest starts them all.
 _starter = ThreadPoolExecutor(1, "server-starter")
+
+
+class Server(Protocol):
+    """What a fixture starts and stops."""
+
+    @property
+    def start(self) -> Callable[[], None]: ...
+
+    @property
+    def stop(self) -> Callable[[], None]: ...
+
+
+@contextmanager
+def started(server: Server) -> Iterator[None]:
+    """Run a server inside the block; it is stopped also when it did not start well."""
+    try:
+        server.start()
+        yield
+    finally:
+        server.stop()
 
 
 @dataclass

@@ -8,10 +8,12 @@ import pytest
 
 from activities.storage.config import AzureBlobLocation, FilesLocation, FtpsLocation, HttpLocation, WritableLocation
 from tests.activities.storage.doing import Place, SourcePlace
+from tests.activities.storage.s3_doing import s3_folder
 from tests.servers.azurite import Blob
 from tests.servers.certificates import Certificates
 from tests.servers.ftps import Pyftpd, Vsftpd
 from tests.servers.nginx import Nginx
+from tests.servers.s3 import S3
 
 
 def putting(folder: Path) -> Callable[[str, bytes], None]:
@@ -107,6 +109,11 @@ def lenient_ftps_place(pyftpd: Pyftpd, trusting: None) -> Iterator[Place]:
 
 def ftps(url: str, user: str, password: str) -> FtpsLocation:
     return FtpsLocation(provider="Ftps", uri_path=url, credentials_name=user, credentials_secret=password)
+
+
+@pytest.fixture
+def s3_place(s3: S3) -> Place:
+    return s3_folder(s3, f"odd + \u4e16%/{secrets.token_hex(8)}")
 
 
 @pytest.fixture

@@ -1,0 +1,148 @@
+"""How fast files travel: our storages beside each library's own fastest way, against the same server."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from s3transfer.manager import TransferManager
+
+from activities.storage import opened
+from activities.storage.config import AzureBlobLocation, FtpsLocation, S3CompatibleLocation
+from activities.storage.download import fetched, listed, looked_at
+from activities.storage.journal import Journal
+from activities.storage.upload import stored
+from tests.servers.s3 import S3
+
+LARGE = [512 << 20]
+SMALL = [1 << 20] * 200
+SETS = {"one file of 512 MiB": LARGE, "200 files of 1 MiB": SMALL}
+MIB = 1 << 20
+
+Files = Sequence[tuple[Path, str]]
+"""Local paths, and names in the folder."""
+RemoteLocation = FtpsLocation | S3CompatibleLocation | AzureBlobLocation
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A provider: a location of ours by folder, and how its own library copies many files to and from that folder."""
+
+    name: str
+    location: Callable[[str], RemoteLocation]
+    up: Callable[[str, Files], None]
+    down: Callable[[str, Files], None]
+
+
+async def measure(scratch: Path, rounds: int) -> list[Table]:
+    """MiB a second, and their ratio."""
+    table = Table(
+        "provider", "what", "way", "library", "ours", "ratio", title=f"transfer: MiB a second, medians of {rounds}"
+    )
+    folders = count(1)
+    with _s3(scratch) as s3:
+        for peer in [s3]:
+            for what, sizes in SETS.items():
+                files = _files(scratch / what, sizes)
+                rates = [await _round(peer, f"round-{next(folders)}", files) for _ in range(rounds)]
+                for way, both in zip(("up", "down"), zip(*rates, strict=True), strict=True):
+                    library, ours = (statistics.median(rate) for rate in zip(*both, strict=True))
+                    row = (f"{library:.0f}", f"{ours:.0f}", f"{ours / library:.2f}")
+                    table.add_row(peer.name, what, way, *row)
+    return [table]
+
+
+Rates = tuple[float, float]
+"""Of the library, and ours."""
+
+
+async def _round(peer: Peer, folder: str, files: Files) -> tuple[Rates, Rates]:
+    """Up and down. What is sent is fetched back by the same side; the disk has to take all of it each time."""
+    size = sum(path.stat().st_size for path, _ in files)
+    back = [(path.with_suffix(".back"), name) for path, name in files]
+    begin = time.perf_counter()
+    peer.up(f"{folder}/library", files)
+    up = size / MIB / (time.perf_counter() - begin)
+    begin = time.perf_counter()
+    await _store(peer.location(f"{folder}/ours"), files)
+    our_up = size / MIB / (time.perf_counter() - begin)
+    begin = time.perf_counter()
+    peer.down(f"{folder}/library", back)
+    down = size / MIB / (time.perf_counter() - begin)
+    _remove(back)
+    begin = time.perf_counter()
+    await _fetch(peer.location(f"{folder}/ours"), back)
+    our_down = size / MIB / (time.perf_counter() - begin)
+    _remove(back)
+    return (up, our_up), (down, our_down)
+
+
+async def _store(location: RemoteLocation, files: Files) -> None:
+    journal = files[0][0].with_name(".journal")
+    journal.unlink(missing_ok=True)
+    with opened(location) as storage:
+        await stored(storage, files, lambda _: None, Journal(journal))
+
+
+async def _fetch(location: RemoteLocation, files: Files) -> None:
+    targets = {name: path for path, name in files}
+    with opened(location) as storage:
+        entries = await looked_at(storage, await listed(storage))
+        await fetched(storage, [(entry, targets[entry.name]) for entry in entries], lambda _: None)
+
+
+def _files(folder: Path, sizes: Sequence[int]) -> Files:
+    folder.mkdir(exist_ok=True)
+    files = [(folder / f"{number}.mp4", f"{number}.mp4") for number in range(len(sizes))]
+    for (path, _), size in zip(files, sizes, strict=True):
+        path.write_bytes(os.urandom(size))
+    return files
+
+
+def _remove(files: Files) -> None:
+    for path, _ in files:
+        path.unlink()
+
+
+@contextmanager
+def _s3(scratch: Path) -> Iterator[Peer]:
+    folder = scratch / "s3"
+    folder.mkdir()
+    server = S3(folder)
+    try:
+        server.start()
+        with TransferManager(server.client) as manager:
+            bucket = server.bucket
+
+            def wait(futures: list[Any]) -> None:
+                for future in futures:
+                    future.result()
+
+            yield Peer(
+                "S3 (seaweedfs), boto3",
+                lambda folder: _location(server, folder),
+                lambda folder, files: wait(
+                    [manager.upload(str(path), bucket, f"{folder}/{name}") for path, name in files]
+                ),
+                lambda folder, files: wait(
+                    [manager.download(bucket, f"{folder}/{name}", str(path)) for path, name in files]
+                ),
+            )
+    finally:
+        server.stop()
+
+
+def _location(server: S3, folder: str) -> S3CompatibleLocation:
+    return S3CompatibleLocation(
+        provider="AmazonS3Compatible",
+        uri_path=f"s3://{server.bucket}/{folder}/",
+        endpoint_url=server.url,
+        credentials_name=server.admin.key_id,
+        credentials_secret=server.admin.secret,
+    )
