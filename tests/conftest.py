@@ -17,6 +17,8 @@ from tests.servers.s3 import S3
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
 
+pytest_plugins = ["tests.places"]
+
 LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote")
 
 

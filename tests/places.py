@@ -1,3 +1,5 @@
+"""Empty folders on real servers, one fixture a provider."""
+
 import secrets
 import shutil
 import tempfile
