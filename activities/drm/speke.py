@@ -1,6 +1,7 @@
 """Asks a key service for keys: SPEKE v2 over HTTPS."""
 
 import os
+from contextlib import closing
 from hashlib import sha1, sha256
 from ssl import SSLSocket
 from typing import Any, ClassVar, cast
@@ -50,7 +51,8 @@ def answer(managed: DrmManaged, document: bytes) -> bytes:
                 redirect=False,  # the ManagementKey goes to no other host
                 preload_content=False,
             )
-            return _content(response)
+            with closing(response):
+                return _content(response)
     except WrongCertificate:
         raise DrmError("DrmManaged.Thumbprints: the key service's certificate has none of them") from None
     except SSLError:

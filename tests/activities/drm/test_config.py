@@ -1,5 +1,6 @@
 import base64
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -85,9 +86,16 @@ def test_the_keys_can_be_taken_out_of_the_section_and_back_from_json() -> None:
     assert "m4n4gement" not in clear.model_dump_json()
 
 
+@pytest.fixture(scope="module")
+def key_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return create(tmp_path_factory.mktemp("keys"))
+
+
 @pytest.mark.parametrize("fields", [DIRECT, MANAGED])
-def test_keys_can_be_protected(fields: dict[str, Any], tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    private, public = create(tmp_path / "keys")
+def test_keys_can_be_protected(
+    fields: dict[str, Any], key_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private, public = key_files
     monkeypatch.setenv("ENCODING_PRIVATE_KEYS", str(private))
     files = {"Provider": "Files", "UriPath": "/media"}
     job = {
