@@ -14,7 +14,7 @@ from publishers.wire import KeysProtected, OptionalSecret, Secret
 KEY_BYTES = 16
 THUMBPRINT_DIGITS = (40, 64)
 """Of SHA-1 and SHA-256."""
-NEEDED = {"None": (), "Base64Key": ("key_id", "content_key"), "Managed": ("drm_managed",)}
+NEEDED: dict[str, tuple[str, ...]] = {"None": (), "Base64Key": ("key_id", "content_key"), "Managed": ("drm_managed",)}
 """Fields by `DrmProtection`; those of the others are not for it."""
 
 
@@ -44,7 +44,9 @@ def _is_private(url: str) -> str:
 
 
 def _listed(value: Any) -> Any:
-    return ",".join(value) if isinstance(value, list) and all(isinstance(each, str) for each in value) else value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = ",".join(value)
+    return value or None
 
 
 def thumbprints(text: str | None) -> frozenset[str]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from uuid import UUID
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -21,6 +20,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from defusedxml.ElementTree import fromstring
 
 from tests.servers.certificates import Certificates
+from tests.servers.http import listening
 
 CPIX, PSKC = "{urn:dashif:org:cpix}", "{urn:ietf:params:xml:ns:keyprov:pskc}"
 
@@ -127,28 +127,21 @@ def key_server(certificates: Certificates | None = None) -> Iterator[KeyServer]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    with _listening(Handler, certificates) as address:
-        server.address = address
+    with listening(_made(Handler, certificates)) as port:
+        server.address = f"{'https' if certificates else 'http'}://127.0.0.1:{port}/api"
         yield server
 
 
-@contextmanager
-def _listening(handler: type[BaseHTTPRequestHandler], certificates: Certificates | None) -> Iterator[str]:
+def _made(handler: type[BaseHTTPRequestHandler], certificates: Certificates | None) -> ThreadingHTTPServer:
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None: ...  # a client that does not like our certificate hangs up
 
-    with Server(("127.0.0.1", 0), handler) as http:
-        if certificates:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(certificates.certificate, certificates.key)
-            http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
-        thread = Thread(target=http.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"{'https' if certificates else 'http'}://127.0.0.1:{http.server_port}/api"
-        finally:
-            http.shutdown()
-            thread.join()
+    http = Server(("127.0.0.1", 0), handler)
+    if certificates:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificates.certificate, certificates.key)
+        http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    return http
 
 
 def thumbprint(certificate: Path) -> str:
