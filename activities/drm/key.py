@@ -9,7 +9,7 @@ from activities.drm.config import DrmManaged
 Scheme = Literal["cenc", "cbcs"]
 ALL, AUDIO = "ALL", "AUDIO"
 QUALITIES = {"SD": 1024 * 576, "HD": 1920 * 1080, "UHD": None}
-"""Label → pixels of a picture at most; the same limits as in the usual SPEKE contracts."""
+"""Label → pixels of a picture at most; the ladder's rungs up to 540 lines are SD, 720 and 1080 are HD."""
 IV_BYTES = 16
 
 
