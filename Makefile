@@ -10,7 +10,9 @@ SERVERS := .venv-servers
 # Twice quiet: pip warns of every index of the machine that lacks a package.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 CODE := $(wildcard activities publishers workflows worker.py tests benchmarks scripts/*.py)
-SYSTEM_PACKAGES := rabbitmq-server vsftpd chromium
+SYSTEM_PACKAGES := rabbitmq-server vsftpd nginx-light chromium
+# Most tests wait, so there are more processes than cores. A module stays in one of them: its tests share servers.
+PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 PYTEST_ARGS ?=
 
 help: ## this list
@@ -40,7 +42,7 @@ lint: $(STAMP) ## format, lint and types
 
 test: $(STAMP) $(SERVERS)/.stamp ## the tests, against real servers
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: $(STAMP) $(SERVERS)/.stamp ## the tests that take minutes
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES)

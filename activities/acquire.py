@@ -13,7 +13,7 @@ from activities.heartbeat import Progress, beating, counting
 from activities.mapping.names import Names
 from activities.mappings import MediaMappings, suffix
 from activities.storage import opened
-from activities.storage.base import Entry, Storage, StorageError
+from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
 from activities.storage.download import fetched, listed, looked_at
 from activities.tracks import SourceFile
@@ -90,7 +90,7 @@ def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
     return wanted
 
 
-async def _copy(storage: Storage, wanted: list[Entry], root: Path, progress: Progress) -> list[SourceFile]:
+async def _copy(storage: Source, wanted: list[Entry], root: Path, progress: Progress) -> list[SourceFile]:
     known = await looked_at(storage, wanted)
     files = [_file(number, entry) for number, entry in enumerate(known, 1)]
     progress.total = sum(file.size for file in files)

@@ -11,7 +11,7 @@ from activities.heartbeat import Progress, beating
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
-from activities.storage.config import Location, WritableLocation
+from activities.storage.config import WritableLocation
 from activities.storage.download import looked_at
 from activities.storage.upload import deleted
 from activities.tracks import SourceFile
@@ -32,7 +32,7 @@ class CleanUpRequest:
 class DeleteSourceRequest:
     """The files that a job has used."""
 
-    location: Location
+    location: WritableLocation
     files: list[SourceFile]
 
 

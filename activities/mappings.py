@@ -14,7 +14,15 @@ from publishers.wire import Wire
 VIDEO_NAMES = r"(?i)\.(?:3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|vob|webm|wmv|y4m)$"
 """What counts as video where the job has no `VideoStreamExpression`."""
 
-TEXT_FORMATS = {".vtt": "WebVTT", ".srt": "SRT"}
+TEXT_FORMATS = {
+    ".vtt": "WebVTT",
+    ".srt": "SRT",
+    ".ttml": "TTML",
+    ".dfxp": "DFXP",
+    ".itt": "iTT",
+    ".pac": "PAC",
+}
+"""Not `.xml`: what describes the delivery, and not the film, has that ending too."""
 
 STEREO, SURROUND = 2, 6
 """Mono tracks that make one track of several channels."""

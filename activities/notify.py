@@ -6,6 +6,7 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 
 import asyncio
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,8 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
 BEAT_INTERVAL = 0.05
-"""Seconds between a reporter's beats: the time after which it learns that its phase is over."""
+"""Seconds between two beats of a run's reporters, in turn: each learns after as many that its phase is over. The server
+takes the beats of a run one by one, and the run's own tasks wait behind them."""
 BEATS = 200
 """Beats a second of all reporters of a worker together, about: with many jobs, each beats less often."""
 RECONNECT_INTERVAL = 5.0
@@ -194,7 +196,8 @@ class Milestone:
     remaining_seconds: int | None
 
 
-_reporting: set[asyncio.Task[None]] = set()
+_reporting: Counter[str] = Counter()
+"""How many reporters each run has on this worker."""
 
 
 @activity.defn
@@ -202,12 +205,13 @@ async def report_progress(request: ReportRequest) -> Reported:
     """Tell the percent of a phase whenever it has changed, until cancelled."""
     reporter = _Reporter(request)
     task, cancelled = asyncio.create_task(reporter.run()), None
-    _reporting.add(task)
-    task.add_done_callback(_reporting.discard)
+    run = str(activity.info().workflow_run_id)
+    _reporting[run] += 1
+    task.add_done_callback(lambda _: _ended(run))
     while not task.done():
         activity.heartbeat(Progress(reporter.meter.percent, 100))
         try:
-            await asyncio.wait([task], timeout=max(BEAT_INTERVAL, len(_reporting) / BEATS))
+            await asyncio.wait([task], timeout=max(_reporting[run] * BEAT_INTERVAL, _reporting.total() / BEATS))
         except asyncio.CancelledError as error:
             # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
             cancelled = error
@@ -216,6 +220,12 @@ async def report_progress(request: ReportRequest) -> Reported:
     if cancelled and activity.is_worker_shutdown():
         raise cancelled
     return Reported(reporter.told, reporter.sent_at)
+
+
+def _ended(run: str) -> None:
+    _reporting[run] -= 1
+    if not _reporting[run]:
+        del _reporting[run]
 
 
 class _Reporter:

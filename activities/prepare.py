@@ -1,14 +1,18 @@
 """The last step of Media Mapping: bring every text track into WebVTT."""
 
+import asyncio
+import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from temporalio import activity
 
 from activities.errors import AcquisitionError, EncodingError
 from activities.heartbeat import Progress, beating
-from activities.media.command import extract_text_command, text_command
+from activities.media.command import extract_text_command
 from activities.media.ffmpeg import run_ffmpeg
+from activities.text import USUAL_FRAME_RATE, TextFile, to_webvtt
 from activities.tracks import Mapped, SourceFile, TextTrack
 from activities.workspace import fresh, workspace
 
@@ -44,32 +48,36 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
     """Convert every subtitle and caption file, and extract the tracks; a track that is empty is left out.
 
     Raises:
-        AcquisitionError: a file is no text that can be read, or holds nothing to show.
+        AcquisitionError: a file is not what its name says, or holds nothing to show.
     """
-    fresh(workspace(request.job_id) / FOLDER)
-    async with beating(Progress(total=len(request.mapped.text))) as progress:
-        extracted, text = await _extract(request.job_id, request.mapped.text), []
-        for number, track in enumerate(request.mapped.text, 1):
-            if track.index is None:
-                text.append(await _convert(request.job_id, track, number))
-            elif number in extracted:
-                text.append(PreparedText(extracted[number], track.language, track.caption))
+    root, tracks = workspace(request.job_id), request.mapped.text
+    fresh(root / FOLDER)
+    async with beating(Progress(total=len(tracks))) as progress:
+        files, text = await _extracted(root, tracks), []
+        for number, track in enumerate(tracks, 1):
+            if file := files.get(number):
+                path = f"{FOLDER}/{number:04}.vtt"
+                # In a thread, since a large file takes seconds; it ends by itself when the activity is cancelled.
+                content = await asyncio.to_thread(to_webvtt, _described(file, track, request.mapped))
+                (root / path).write_text(content, encoding="utf-8")
+                text.append(PreparedText(path, track.language, track.caption))
             progress.done += 1
     return Prepared(text)
 
 
-async def _extract(job_id: str, tracks: list[TextTrack]) -> dict[int, str]:
-    """The tracks that lie in containers and hold a cue, by their numbers; one reading of each container."""
-    root, found = workspace(job_id), {}
+async def _extracted(root: Path, tracks: list[TextTrack]) -> dict[int, Path]:
+    """A file for each track, by its number; those inside of containers are read out of them, each of these once."""
+    files: dict[int, Path] = {}
     outputs: dict[SourceFile, dict[int, Path]] = {}
     for number, track in enumerate(tracks, 1):
+        files[number] = root / track.file.path
         if track.index is not None:
-            path = _path(number)
-            outputs.setdefault(track.file, {})[track.index] = root / path
-            found[number] = path
-    for file, paths in outputs.items():
-        await _read_tracks(root / file.path, paths, file.name)
-    return {number: path for number, path in found.items() if _has_a_cue(root / path)}
+            files[number] = root / FOLDER / f"{number:04}.extracted.vtt"
+            outputs.setdefault(track.file, {})[track.index] = files[number]
+    for source, paths in outputs.items():
+        await _read_tracks(root / source.path, paths, source.name)
+    empty = {path for paths in outputs.values() for path in paths.values() if "-->" not in path.read_text()}
+    return {number: file for number, file in files.items() if file not in empty}
 
 
 async def _read_tracks(source: Path, outputs: dict[int, Path], name: str) -> None:
@@ -84,25 +92,19 @@ async def _read_tracks(source: Path, outputs: dict[int, Path], name: str) -> Non
         ) from None
 
 
-async def _convert(job_id: str, track: TextTrack, number: int) -> PreparedText:
-    root, path = workspace(job_id), _path(number)
-    try:
-        await run_ffmpeg(text_command(root / track.file.path, root / path), repr(track.file.name))
-    except EncodingError as error:
-        if error.retryable:
-            raise
-        raise AcquisitionError(
-            f"{track.file.name!r} is not {track.format} text in UTF-8; replace it, or leave it out"
-        ) from None
-    if not _has_a_cue(root / path):
-        # The packager takes no track without a cue.
-        raise AcquisitionError(f"{track.file.name!r} holds no cue; replace it, or leave it out")
-    return PreparedText(path, track.language, track.caption)
+def _described(file: Path, track: TextTrack, mapped: Mapped) -> TextFile:
+    film = mapped.video
+    return TextFile(
+        path=file,
+        name=track.file.name,
+        format=track.format if track.index is None else "WebVTT",
+        language=track.language,
+        frame_rate=Fraction(film.frame_rate) if film else USUAL_FRAME_RATE,
+        length=_length(mapped),
+    )
 
 
-def _path(number: int) -> str:
-    return f"{FOLDER}/{number:04}.vtt"
-
-
-def _has_a_cue(file: Path) -> bool:
-    return "-->" in file.read_text()
+def _length(mapped: Mapped) -> int | None:
+    """Of the film, in milliseconds; None where its files do not say."""
+    longest = max((track.duration for track in (mapped.video, *mapped.audio) if track), default=0.0)
+    return math.ceil(longest * 1000) or None

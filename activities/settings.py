@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from activities.storage.addresses import PrivateHost, private_hosts
 from publishers.roots import files_roots
 
 Role = Literal["all", "control", "transcode"]
@@ -16,6 +17,7 @@ class Settings:
     """What a worker may do and where. `Settings.from_environment` documents the variables."""
 
     files_roots: tuple[Path, ...]
+    private_hosts: tuple[PrivateHost, ...]
     work_root: Path
     role: Role
     transcode_slots: int
@@ -29,6 +31,8 @@ class Settings:
         """Read the variables.
 
         - `ENCODING_FILES_ROOT`: folders, separated by `:`, below which `Files` locations may lie (default: none).
+        - `ENCODING_PRIVATE_HOSTS`: what `Http` locations may lead to although its address is private: host names,
+          `host:port`, IP addresses or networks (`10.0.0.0/8`), separated by commas (default: none).
         - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
         - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default 2).
@@ -49,6 +53,7 @@ class Settings:
             raise ValueError(msg)
         return cls(
             files_roots=files_roots(),
+            private_hosts=private_hosts(),
             work_root=Path(env.get("ENCODING_WORK_ROOT", "/var/tmp/encoding")),  # noqa: S108 - survives a reboot, unlike /tmp
             role=cast("Role", role),
             transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", 2),

@@ -1,6 +1,7 @@
 """Pre-Validation: both ends of the job can be reached, before any work is done."""
 
 import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -31,31 +32,45 @@ async def validate(request: ValidateRequest) -> None:
     Raises:
         PrevalidationError: with every location that fails, each by its field.
     """
-    locations: dict[str, Location] = {SOURCE: request.acquisition, "ContentPublishing": request.publishing}
+    targets = {"ContentPublishing": request.publishing}
     if request.images:
-        locations["ImageExtraction.Location"] = request.images
+        targets["ImageExtraction.Location"] = request.images
     async with beating(Progress()):
-        checks = await asyncio.gather(*(_check(field, at) for field, at in locations.items()))
-        failures = [failure for failure in checks if failure] or await _overlaps(locations)
+        checks = await asyncio.gather(
+            _failure(SOURCE, _check_readable(request.acquisition)),
+            *(_failure(field, _check_writable(target)) for field, target in targets.items()),
+        )
+        failures = [failure for failure in checks if failure] or await _overlaps(request.acquisition, targets)
     if failures:
         temporary = all(failure.temporary for failure in failures)
         raise PrevalidationError("; ".join(map(str, failures)), retryable=temporary)
 
 
-async def _check(field: str, location: Location) -> StorageError | None:
+async def _check_readable(location: Location) -> None:
+    with opened(location) as source:
+        await stoppable(lambda _: source.check_readable())
+
+
+async def _check_writable(location: WritableLocation) -> None:
+    with opened(location) as storage:
+        await stoppable(lambda _: storage.check_writable())
+
+
+async def _failure(field: str, check: Coroutine[None, None, None]) -> StorageError | None:
     try:
-        with opened(location) as storage:
-            check = storage.check_readable if field == SOURCE else storage.check_writable
-            await stoppable(lambda _: check())
+        await check
     except StorageError as error:
         return StorageError(f"{field}.{error.field}: {error}", temporary=error.temporary)
     return None
 
 
-async def _overlaps(locations: dict[str, Location]) -> list[StorageError]:
+async def _overlaps(acquisition: Location, targets: Mapping[str, WritableLocation]) -> list[StorageError]:
     """Output in the source's folder could overwrite the source, or be taken for it by the next job."""
-    places = {field: await _place(location) for field, location in locations.items()}
-    source = places.pop(SOURCE)
+    try:
+        source = await _place(acquisition)
+        places = {field: await _place(target) for field, target in targets.items()}
+    except StorageError as error:  # some have to ask their server
+        return [error]
     return [
         StorageError(
             f"{field}.UriPath: it is the folder of {SOURCE}.UriPath, inside it or around it; publish to another folder"

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from publishers.base import Connection, Unavailable
 
@@ -69,13 +70,19 @@ class Endpoint:
 
     def _serve(self) -> None:
         line = _Line(self._connect)
+        self._rest()
         while task := self._next():
-            line.run(task)
+            tell = line.run(task)
+            self._rest()  # before the caller knows of the end: what it does next needs no further connection
+            tell()
         line.drop()
+
+    def _rest(self) -> None:
+        with self._changed:
+            self._waiting += 1
 
     def _next(self) -> _Task | None:
         with self._changed:
-            self._waiting += 1
             self._changed.wait_for(lambda: self._tasks or self._closed, IDLE_SECONDS)
             self._waiting -= 1
             if self._tasks:
@@ -91,15 +98,15 @@ class _Line:
         self._connect = connect
         self._connection: Connection | None = None
 
-    def run(self, task: _Task) -> None:
+    def run(self, task: _Task) -> Callable[[], None]:
+        """Do it, unless nobody waits for it any more; returns what tells whoever waits."""
         if not task.ended.set_running_or_notify_cancel():
-            return
+            return lambda: None
         try:
             self._do(task.errand)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the result
-            task.ended.set_exception(error)
-        else:
-            task.ended.set_result(None)
+            return partial(task.ended.set_exception, error)
+        return partial(task.ended.set_result, None)
 
     def drop(self) -> None:
         if self._connection:

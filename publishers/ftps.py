@@ -6,28 +6,31 @@
 import io
 import json
 import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
 from publishers.atomic import temporary_name
+from publishers.base import Refused, Unavailable
 from publishers.config import Ftps
 from publishers.events import Message
 from publishers.files import file_name
-from publishers.ftp import Client, explained
+from publishers.ftp import Client, FtpError, explained
 
 
 class FtpsConnection:
     """One control connection; every event has a data connection of its own, as FTP has it."""
 
     def __init__(self, config: Ftps) -> None:
-        with explained(config.uri_path):
+        with _published(config.uri_path):
             self._client = Client(config.uri_path, config.credentials_name, config.credentials_secret)
         self._made: set[str] = set()
 
     def send(self, config: Ftps, message: Message) -> None:
         """See base class; a second time, the event replaces itself."""
         UUID(message.job_id)  # nothing else may become a folder's name
-        with explained(config.uri_path):
+        with _published(config.uri_path):
             folder = posixpath.join(self._client.absolute(config.uri_path), message.job_id)
             self._make(folder)
             target = posixpath.join(folder, file_name(message))
@@ -38,7 +41,7 @@ class FtpsConnection:
 
     def check(self, config: Ftps) -> None:
         """See base class; the folder is made where it is missing."""
-        with explained(config.uri_path):
+        with _published(config.uri_path):
             self._client.make_folder(self._client.absolute(config.uri_path))
 
     def close(self) -> None:
@@ -54,3 +57,13 @@ class FtpsConnection:
 def connect(config: Ftps) -> FtpsConnection:
     """Log in to the server of `config`."""
     return FtpsConnection(config)
+
+
+@contextmanager
+def _published(uri: str) -> Iterator[None]:
+    try:
+        with explained(uri):
+            yield
+    except FtpError as error:
+        kind = Unavailable if error.temporary else Refused
+        raise kind(str(error)) from None

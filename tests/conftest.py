@@ -6,10 +6,20 @@ import pytest
 
 from publishers.connections import close_connections
 from tests.clips import Clips
+from tests.servers.certificates import Certificates, certificates
+from tests.servers.ftps import Account, Pyftpd, Vsftpd
 from tests.servers.http import serve
+from tests.servers.nginx import Nginx
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.sqs import Sqs
 from tests.servers.temporal import TemporalServer
+
+LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest begin: where tests run in parallel, the short ones fill what is left."""
+    items.sort(key=lambda item: (item.path.stem not in LONGEST, "integration" not in item.path.parts))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,6 +49,47 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sqs]:
     server = Sqs(tmp_path_factory.mktemp("sqs"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    folder = tmp_path_factory.mktemp("nginx")
+    server = Nginx(folder, certificates(folder / "tls"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ftp_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("ftp-certificates"))
+
+
+@pytest.fixture(scope="session")
+def ftp_account() -> Iterator[Account]:
+    with Account() as account:
+        yield account
+
+
+@pytest.fixture(scope="session")
+def vsftpd(
+    tmp_path_factory: pytest.TempPathFactory, ftp_account: Account, ftp_certificates: Certificates
+) -> Iterator[Vsftpd]:
+    server = Vsftpd(tmp_path_factory.mktemp("vsftpd"), "ftpes", ftp_account, ftp_certificates)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pyftpd(tmp_path_factory: pytest.TempPathFactory, ftp_certificates: Certificates) -> Iterator[Pyftpd]:
+    server = Pyftpd(tmp_path_factory.mktemp("pyftpd"), ftp_certificates)
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()

@@ -19,6 +19,7 @@ from activities.map import MapRequest, map_media
 from activities.package import PackagedFormat, PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
+from activities.storage.config import HttpLocation, WritableLocation
 from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from workflows.job import Job, job_id_of
@@ -60,8 +61,9 @@ class EncodingJob:
             await _uncancelled(self._clean_up(withdraw=self._published))
             raise
         await _uncancelled(self._clean_up(withdraw=[]))
-        if job.content_processing.delete_files_from_source_when_done:
-            await _uncancelled(self._delete_source(acquired))
+        source = job.content_acquisition
+        if job.content_processing.delete_files_from_source_when_done and not isinstance(source, HttpLocation):
+            await _uncancelled(self._delete_source(source, acquired))
         return output
 
     @workflow.signal
@@ -151,9 +153,9 @@ class EncodingJob:
         except ActivityError as error:
             workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
 
-    async def _delete_source(self, acquired: Acquired) -> None:
+    async def _delete_source(self, location: WritableLocation, acquired: Acquired) -> None:
         try:
-            await perform(delete_source, DeleteSourceRequest(self._job.content_acquisition, acquired.files))
+            await perform(delete_source, DeleteSourceRequest(location, acquired.files))
         except ActivityError as error:
             workflow.logger.warning("job %s has succeeded, but %s", self._id, error.cause)
 

@@ -153,11 +153,6 @@ def join_command(listing: Path, output: Path) -> list[str]:
     return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
 
 
-def text_command(source: Path, output: Path) -> list[str]:
-    """A subtitle file as WebVTT; a cue that is not UTF-8 fails it, instead of being left out."""
-    return _command(ffmpeg.output(_input(source)["s:0"], f"file:{output}", **WEBVTT))
-
-
 def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
     opened = _input(source)

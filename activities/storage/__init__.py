@@ -1,19 +1,25 @@
 """Where content comes from and goes to: one module a provider behind one small protocol."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, overload
 
 from activities.secrets import SecretError, revealed
-from activities.storage.base import Storage, StorageError
-from activities.storage.config import Location
+from activities.storage.base import Source, Storage, StorageError
+from activities.storage.config import Location, WritableLocation
 from activities.storage.files import FilesStorage
+from activities.storage.ftps import FtpsStorage
+from activities.storage.http import HttpSource
 
-OPENERS: dict[str, Callable[[Any], Storage]] = {"Files": FilesStorage}
+OPENERS: dict[str, Callable[[Any], Source]] = {"Files": FilesStorage, "Ftps": FtpsStorage, "Http": HttpSource}
 
 
+@overload
+def opened(location: WritableLocation) -> AbstractContextManager[Storage]: ...
+@overload
+def opened(location: Location) -> AbstractContextManager[Source]: ...
 @contextmanager
-def opened(location: Location) -> Iterator[Storage]:
+def opened(location: Location) -> Iterator[Any]:
     """The storage that a block of the job names, for the time of the block; its secrets are read here.
 
     Raises:
@@ -26,7 +32,7 @@ def opened(location: Location) -> Iterator[Storage]:
         storage.close()
 
 
-def _open(location: Location) -> Storage:
+def _open(location: Location) -> Source:
     try:
         return OPENERS[location.provider](revealed(location))
     except SecretError as error:

@@ -40,7 +40,7 @@ class Entry:
     name: str
     """Always printable; where the real name is not, a replacement, and `unusable` says so."""
     size: int
-    """bytes; -1 where only `Storage.look` can tell"""
+    """bytes; -1 where only `Source.look` can tell"""
     unusable: str = ""
     """Why it cannot be fetched (`is not a regular file`); empty for every ordinary file."""
     version: str = ""
@@ -97,16 +97,17 @@ class Upload(Protocol):
         """Make it visible, and be sure that it has the right size; once more after a temporary error."""
 
 
-class Storage(Protocol):
-    """One location, opened; for several threads. All methods but `link` block, and raise nothing but `StorageError`.
+class Source(Protocol):
+    """One location, opened for reading; for several threads.
 
-    None tries again by itself, none waits longer than about half a minute without a byte.
+    All methods block, raise nothing but `StorageError`, and do not try again by themselves; none waits longer than
+    about half a minute without a byte.
     """
 
     lanes: int
     """How many requests at once are worth it."""
     request_size: int
-    """Bytes that one `read` is asked for at most."""
+    """Bytes that one `read` is asked for at most; known when a file was looked at."""
 
     def entries(self) -> Iterator[Entry]:
         """All files below the location, at any depth and in any order; it ends, whatever the other side does."""
@@ -117,23 +118,27 @@ class Storage(Protocol):
     def read(self, entry: Entry, span: Span) -> Iterator[bytes | memoryview]:
         """The bytes of `span`, of the version in `entry`; a piece is valid until the next is asked for."""
 
+    def check_readable(self) -> None:
+        """Fail unless the location exists and can be listed and read."""
+
+    def place(self) -> str:
+        """The folder in its one true spelling, ending in `/`: the same folder gives the same text."""
+
+    def close(self) -> None:
+        """Let go of connections; raises nothing."""
+
+
+class Storage(Source, Protocol):
+    """A location that can be written, too."""
+
     def upload(self, source: Path, name: str, kept: Kept) -> Upload:
         """Begin, or go on, to send a local file to `name`."""
 
     def delete(self, name: str, kept: Kept) -> None:
         """Remove the file `name`, and what an unfinished upload (see `kept`) has left of it, if they are there."""
 
-    def check_readable(self) -> None:
-        """Fail unless the location exists and can be listed and read."""
-
     def check_writable(self) -> None:
         """Fail unless files can be written; leaves nothing behind."""
 
-    def place(self) -> str:
-        """The folder in its one true spelling, ending in `/`: the same folder gives the same text."""
-
     def link(self, name: str) -> str:
         """The absolute link under which a player finds `name`; of the folder itself for an empty name."""
-
-    def close(self) -> None:
-        """Let go of connections; raises nothing."""

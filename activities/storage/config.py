@@ -84,6 +84,12 @@ class HttpLocation(Protected):
     credentials_name: Name | None = None
     credentials_secret: OptionalSecret = None
 
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.credentials_name is None) != (self.credentials_secret is None):
+            raise ValueError("CredentialsName and CredentialsSecret belong together; give both or none")
+        return self
+
 
 Location = Annotated[
     FilesLocation | FtpsLocation | AmazonS3Location | S3CompatibleLocation | AzureBlobLocation | HttpLocation,

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from activities.storage.base import Entry, OnBytes, Span, Storage, StorageError
+from activities.storage.base import Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.patience import Patience, persistently
 from activities.storage.threads import Stop, stoppable, together
@@ -24,7 +24,7 @@ MOST_ENTRIES = 100_000
 HASH_BUFFER = 1 << 20
 
 
-async def listed(storage: Storage) -> list[Entry]:
+async def listed(storage: Source) -> list[Entry]:
     """All files of the location, sorted by name."""
 
     def entries(stop: Stop) -> list[Entry]:
@@ -33,7 +33,7 @@ async def listed(storage: Storage) -> list[Entry]:
     return await stoppable(entries)
 
 
-def _all(storage: Storage, stop: Stop) -> Iterator[Entry]:
+def _all(storage: Source, stop: Stop) -> Iterator[Entry]:
     for number, entry in enumerate(storage.entries(), 1):
         stop.check()
         if number > MOST_ENTRIES:
@@ -41,7 +41,7 @@ def _all(storage: Storage, stop: Stop) -> Iterator[Entry]:
         yield entry
 
 
-async def looked_at(storage: Storage, entries: Sequence[Entry]) -> list[Entry]:
+async def looked_at(storage: Source, entries: Sequence[Entry]) -> list[Entry]:
     """The same entries with sizes, versions and digests."""
     found: dict[int, Entry] = {}
     waiting = iter(enumerate(entries))
@@ -59,7 +59,7 @@ async def looked_at(storage: Storage, entries: Sequence[Entry]) -> list[Entry]:
     return [found[place] for place in range(len(entries))]
 
 
-async def fetched(storage: Storage, wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> None:
+async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> None:
     """Copy files, which were looked at, to local paths; a path is there when its file is complete and verified.
 
     What an earlier attempt has copied of the same version stays, and is counted.
@@ -80,7 +80,7 @@ async def fetched(storage: Storage, wanted: Sequence[tuple[Entry, Path]], on_byt
         await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in range(lanes)))
 
 
-def _lane(storage: Storage, work: "queue.SimpleQueue[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
+def _lane(storage: Source, work: "queue.SimpleQueue[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
     with suppress(queue.Empty):
         while True:
             download, run = work.get_nowait()
@@ -89,7 +89,7 @@ def _lane(storage: Storage, work: "queue.SimpleQueue[tuple[Download, Span]]", on
                 download.finish(stop)
 
 
-def _fetch(storage: Storage, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
+def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
     """One run of bytes, over as many connections as it takes."""
     patience, at = Patience(stop), run.start
     while at < run.end:

@@ -31,6 +31,7 @@ async def deleted(storage: Storage, names: Sequence[str], journal: Journal | Non
     def delete(stop: Stop) -> None:
         for name in names:
             kept = journal.about(name) if journal else {}
+            kept.pop(DONE, None)  # before it is true: a killed worker must not leave it behind
             persistently(partial(storage.delete, name, kept), stop)
 
     await stoppable(delete)

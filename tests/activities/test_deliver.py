@@ -91,6 +91,12 @@ async def test_a_retry_sends_only_what_has_not_arrived(root: Path, packaged: Pat
     assert running.beats[-1].share == 1
 
 
+async def test_a_retry_brings_back_the_manifests_that_it_takes_away_first(root: Path, packaged: Path) -> None:
+    for _ in range(2):
+        await Running()(deliver, request(root / "out"))
+        assert files(root / "out") == files(packaged)
+
+
 async def test_a_second_attempt_completes_the_first(root: Path, packaged: Path) -> None:
     (root / "out" / "video").mkdir(parents=True)
     (root / "out" / "video" / "7.m4s").write_text("half of an older one")

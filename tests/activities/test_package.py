@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import pytest_asyncio
 
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.errors import EncodingError
@@ -34,15 +35,22 @@ AUDIO = [
 ]
 
 
-@pytest.fixture
-async def request_(root: Path, clip: Clips, tmp_path: Path) -> PackageRequest:
-    """Ten seconds: three segments in two renditions, three sounds, a subtitle and a caption."""
-    assert root.is_dir()
-    source = tmp_path / "movie.mkv"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def encoded(clip: Clips, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PackageRequest]:
+    """Ten seconds: three segments in two renditions, three sounds, a subtitle and a caption; in a work folder."""
+    folder = tmp_path_factory.mktemp("encoded")
+    source = folder / "movie.mkv"
     sound = clip(seconds=10, audio="mono", size="64x64")
     inputs = ["-i", str(clip(seconds=10)), "-i", str(sound), "-map", "0", "-map", "1:a", "-map", "1:a"]
     _run(*inputs, "-c", "copy", str(source))
-    file, text = in_workspace(source), in_workspace(srt_file(tmp_path / "text.srt"), 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENCODING_WORK_ROOT", str(folder / "work"))
+        request = await _request(source, srt_file(folder / "text.srt"))
+    return folder / "work", request
+
+
+async def _request(source: Path, subtitle: Path) -> PackageRequest:
+    file, text = in_workspace(source), in_workspace(subtitle, 2)
     tracks = await audio_tracks(source, file)
     plan = Plan(VIDEO, AUDIO, [Chunk(0)], preset="veryfast", duration=10)
     chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, await video_track(source, file), plan, Chunk(0)))
@@ -50,6 +58,15 @@ async def request_(root: Path, clip: Clips, tmp_path: Path) -> PackageRequest:
     texts = [TextTrack(text, "en", "SRT"), TextTrack(text, "de", "SRT", caption=True)]
     prepared = await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], texts)))
     return PackageRequest(JOB_ID, plan, ["Dash", "Hls"], chunk.paths, heard.paths, prepared.text)
+
+
+@pytest.fixture
+def request_(root: Path, encoded: tuple[Path, PackageRequest], tmp_path: Path) -> PackageRequest:
+    """Each test has a copy of what was encoded."""
+    assert root.is_dir()
+    work, request = encoded
+    shutil.copytree(work, tmp_path / "work")
+    return request
 
 
 async def packaged(request: PackageRequest, **fields: Any) -> Packaged:

@@ -4,22 +4,27 @@ from pathlib import Path
 import pytest
 
 from activities.errors import AcquisitionError
+from activities.mappings import TEXT_FORMATS
+from activities.media import packager
 from activities.prepare import Prepared, PrepareRequest, prepare_text
-from activities.tracks import Mapped, TextTrack
+from activities.tracks import Mapped, SourceFile, TextTrack, VideoTrack
 from activities.workspace import workspace
 from tests.activities.media.opened import watched
 from tests.activities.running import JOB_ID, Running
+from tests.activities.text.test_pac import HEADER, record
+from tests.activities.text.test_ttml import tt
 from tests.activities.tracks import in_workspace
 from tests.clips import Clips, _run, srt_file, vtt_file
 
 pytestmark = pytest.mark.usefixtures("root")
-CUE = "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n"
 
 
-async def prepared(*files: Path) -> Prepared:
-    kinds = {".srt": "SRT", ".vtt": "WebVTT"}
-    tracks = [TextTrack(in_workspace(file, number), "en", kinds[file.suffix]) for number, file in enumerate(files, 1)]
-    return await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], tracks)))
+async def prepared(*files: Path, length: float = 0, frame_rate: str = "25/1") -> Prepared:
+    tracks = [
+        TextTrack(in_workspace(file, number), "en", TEXT_FORMATS[file.suffix]) for number, file in enumerate(files, 1)
+    ]
+    film = VideoTrack(SourceFile("movie.mp4", "movie.mp4", 1), 0, "h264", 320, 180, frame_rate, length, None, 100)
+    return await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(film, [], tracks)))
 
 
 def text(made: Prepared, number: int = 0) -> str:
@@ -31,27 +36,10 @@ async def test_both_formats_become_webvtt(write: Callable[[Path], Path], tmp_pat
     name = "text.srt" if write is srt_file else "text.vtt"
     content = text(await prepared(write(tmp_path / name)))
     assert content.startswith("WEBVTT\n")
-    assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in content
+    assert "00:00:01.000 --> 00:00:01.800\nGrüße, 世界\n" in content
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-async def test_unicode_in_any_form_is_read(encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "text.srt").write_text(CUE.format("Grüße"), encoding=encoding)
-    assert "Grüße" in text(await prepared(tmp_path / "text.srt"))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        CUE.format("Grüße").encode("latin-1"),
-        (CUE.format("fine") * 50 + CUE.format("Grüße")).encode("latin-1"),
-        b"",
-        b" \n",
-        b"prose, no subtitles\n",
-        bytes(1000),
-    ],
-    ids=["latin-1", "one cue of many", "empty", "blank", "prose", "zeros"],
-)
+@pytest.mark.parametrize("content", [b"", b" \n", b"prose, no subtitles\n", bytes(1000)], ids=range(4))
 async def test_a_file_that_cannot_be_read_whole_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad name's.srt").write_bytes(content)
     with pytest.raises(AcquisitionError, match=r"bad name's\.srt") as caught:
@@ -95,12 +83,12 @@ async def test_text_tracks_of_a_container_become_webvtt(clip: Clips, tmp_path: P
     ]
     for number in range(3):
         assert text(made, number).startswith("WEBVTT\n")
-        assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in text(made, number)
+        assert "00:00:01.000 --> 00:00:01.800\nGrüße, 世界\n" in text(made, number)
 
 
 async def test_text_tracks_of_mp4_become_webvtt(clip: Clips, tmp_path: Path) -> None:
     content = text(await extracted(movie(tmp_path, clip, "mov_text", ending="mp4"), 1))
-    assert "00:01.000 --> 00:01.800\nGrüße, 世界\n" in content
+    assert "00:00:01.000 --> 00:00:01.800\nGrüße, 世界\n" in content
 
 
 async def test_a_track_without_a_cue_is_left_out(clip: Clips, tmp_path: Path) -> None:
@@ -118,3 +106,39 @@ async def test_a_playlist_that_is_called_a_container_opens_nothing_else(clip: Cl
             with pytest.raises(AcquisitionError, match=r"text tracks 1 of the file 'script\.mkv' cannot be read"):
                 await extracted(script, 1)
             assert not opened
+
+
+TTML = tt('<p begin="40.24s" end="42.04s">a &lt; b --&gt; c</p>')
+STYLED = (
+    "WEBVTT\n\nSTYLE\n::cue(.x) { color: #123456 }\n\nREGION\nid:r\n\n00:40.240 --> 00:42.040 region:r\n"
+    "a &lt; b --&gt; c\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.srt", b"1\n00:00:40,240 --> 00:00:42,040\na < b --&gt; c\n"),
+        ("a.vtt", STYLED.encode()),
+        ("a.ttml", TTML.encode()),
+        ("a.dfxp", TTML.encode("utf-16")),
+        ("a.itt", TTML.encode()),
+        ("a.pac", HEADER + record(b"a < b --> c")),
+    ],
+)
+async def test_the_packager_takes_every_format(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    path = workspace(JOB_ID) / (await prepared(tmp_path / name, length=3600)).text[0].path
+    out = packager.Output("", dash=True, hls=True)
+    descriptors = packager.text(str(path), "text", "en", packager.Shown("English", "English"), out, caption=False)
+    await packager.run_packager(packager.arguments(descriptors, out, None), tmp_path, lambda: 0.0)
+    assert "00:00:40.240 --> 00:00:42.040" in (tmp_path / "text/11.vtt").read_text()
+    whole = tmp_path / "whole.mp4"
+    whole.write_bytes(b"".join((tmp_path / f"text/{part}").read_bytes() for part in ("init.mp4", "11.m4s")))
+    assert b"payl" in whole.read_bytes()
+
+
+async def test_frames_count_as_in_the_film(tmp_path: Path) -> None:
+    (tmp_path / "a.pac").write_bytes(HEADER + record(b"a"))
+    made = await prepared(tmp_path / "a.pac", length=3600, frame_rate="24000/1001")
+    assert "00:00:40.250 --> 00:00:42.042" in text(made)

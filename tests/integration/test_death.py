@@ -35,11 +35,13 @@ async def test_killed_while_it_acquires(mortal: Service, clip: Clips) -> None:
     # Bytes that an mp4 may carry behind its last box: they take a while to copy.
     big = source / "big.mp4"
     big.write_bytes((source / "movie.mp4").read_bytes())
-    os.truncate(big, 3 << 30)
+    os.truncate(big, 1 << 30)
     job = mortal.job(source, MediaMappings={"VideoStreamExpression": r"movie|big"})
     handle = await mortal.submit(job)
-    await mortal.wait_for(handle.id, "JobCreated")
+    while not list(mortal.work.rglob("*.part")):
+        await asyncio.sleep(0.001)
     mortal.kill()
+    assert list(mortal.work.rglob("*.part"))
     mortal.start()
     await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,21 @@ def service(tmp_path_factory: pytest.TempPathFactory, temporal_server: TemporalS
         yield service
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[RabbitMQ]:
-    """A broker that a test may take down."""
-    server = RabbitMQ(tmp_path)
-    server.start()
-    try:
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    server = RabbitMQ(tmp_path_factory.mktemp("broker"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
         yield server
-    finally:
-        server.stop()
+
+
+@pytest.fixture
+def broker(own_broker: RabbitMQ) -> RabbitMQ:
+    """A broker that a test may take down; it runs when the next test begins."""
+    if not own_broker.running:
+        own_broker.start()
+    return own_broker
 
 
 def queue(broker: RabbitMQ, name: str, **changes: Any) -> dict[str, Any]:
@@ -96,14 +103,14 @@ async def test_a_broker_that_goes_away_in_the_middle_misses_nothing(
     assert_same_story(await bodies(broker, "gap"), ended)
 
 
-async def test_what_is_refused_is_named_and_holds_nobody_up(service: Service, rabbitmq: RabbitMQ, clip: Clips) -> None:
-    rabbitmq.declare_queue("twice")
+async def test_what_is_refused_is_named_and_holds_nobody_up(service: Service, broker: RabbitMQ, clip: Clips) -> None:
+    broker.declare_queue("twice")
     job = service.job(service.source(clip(), name="short"))
     job["MessagePublishers"] += [
-        queue(rabbitmq, "twice"),
-        queue(rabbitmq, "twice"),
-        queue(rabbitmq, "twice", CredentialsSecret="wr0ng-s3cret"),
-        queue(rabbitmq, "no-such-queue"),
+        queue(broker, "twice"),
+        queue(broker, "twice"),
+        queue(broker, "twice", CredentialsSecret="wr0ng-s3cret"),
+        queue(broker, "no-such-queue"),
     ]
     ended = await service.run(job)
     assert ended.names[-1] == "JobSuccess"
@@ -113,7 +120,7 @@ async def test_what_is_refused_is_named_and_holds_nobody_up(service: Service, ra
     assert wrong["Pending"] == missing["Pending"] == len(ended.lifecycle)
     assert "no-such-queue does not exist" in service.log
     assert "wr0ng-s3cret" not in service.log + str(ended.result)
-    received = [event for event in await bodies(rabbitmq, "twice") if "Progress" not in event]
+    received = [event for event in await bodies(broker, "twice") if "Progress" not in event]
     assert sorted(received, key=lambda event: event["SequenceNumber"])[::2] == ended.lifecycle
     assert len(received) == 2 * len(ended.lifecycle)
 

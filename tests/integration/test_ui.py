@@ -1,5 +1,9 @@
 """What an operator sees: the Temporal UI in a real browser."""
 
+import asyncio
+import os
+import signal
+
 from playwright.async_api import async_playwright, expect
 
 from tests.clips import Clips
@@ -27,9 +31,13 @@ async def test_the_ui_shows_title_phases_and_what_each_activity_does(
     handle = await client.start_workflow(
         "EncodingJob", job, id="ui-job", task_queue="encoding", static_summary="The Film of the Test"
     )
-    result = await handle.query("progress")
-    while result["Phases"][3]["Progress"] < 10:
-        result = await handle.query("progress")
+    while (await handle.query("progress"))["Phases"][3]["Progress"] < 10:
+        await asyncio.sleep(0.1)
+    encoders = service.tools()
+    assert encoders
+    for pid in encoders:
+        os.kill(pid, signal.SIGSTOP)  # a browser takes its time; what it is to show shall still be running
+    expect.set_options(timeout=60_000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = await browser.new_page()

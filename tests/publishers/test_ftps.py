@@ -15,45 +15,25 @@ from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Ftps
 from publishers.connections import CONNECTIONS
 from tests.publishers.messages import JOB_ID, lifecycle, progress
-from tests.servers.certificates import Certificates, certificates
+from tests.servers.certificates import Certificates
 from tests.servers.ftps import Account, Pyftpd, Vsftpd
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return certificates(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture(autouse=True)
-def _trusted(tls: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ENCODING_CA_FILE", str(tls.ca))
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    home = tmp_path_factory.mktemp("home")
-    for folder in (home, *home.parents[:2]):  # pytest's folders are for their owner alone
-        folder.chmod(0o755)
-    with Account(home) as account:
-        yield account
+def _trusted(ftp_certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODING_CA_FILE", str(ftp_certificates.ca))
 
 
 @pytest.fixture(scope="module", params=["ftp", "ftpes", "ftps"])
 def vsftpd(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, account: Account, tls: Certificates
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    ftp_account: Account,
+    ftp_certificates: Certificates,
 ) -> Iterator[Vsftpd]:
-    server = Vsftpd(tmp_path_factory.mktemp("vsftpd"), request.param, account, tls)
-    with ExitStack() as stack:
-        stack.callback(server.stop)
-        server.start()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def pyftpd(tmp_path_factory: pytest.TempPathFactory, tls: Certificates) -> Iterator[Pyftpd]:
-    server = Pyftpd(tmp_path_factory.mktemp("pyftpd"), tls)
+    server = Vsftpd(tmp_path_factory.mktemp("vsftpd"), request.param, ftp_account, ftp_certificates)
     with ExitStack() as stack:
         stack.callback(server.stop)
         server.start()
@@ -139,8 +119,8 @@ async def test_a_connection_that_is_cut_leaves_no_half_file_and_is_made_again(py
     assert [event["SequenceNumber"] for event in received(pyftpd.home / "cut").values()] == [1, 2]
 
 
-async def test_a_server_that_is_killed_is_found_again(tmp_path: Path, tls: Certificates) -> None:
-    server = Pyftpd(tmp_path, tls)
+async def test_a_server_that_is_killed_is_found_again(tmp_path: Path, ftp_certificates: Certificates) -> None:
+    server = Pyftpd(tmp_path, ftp_certificates)
     server.start()
     try:
         await publish(to := lenient(server, "events"), lifecycle(1))
@@ -159,8 +139,8 @@ async def test_a_server_that_renames_over_nothing_still_takes_an_event_again(pyf
     assert list(received(pyftpd.home / "again").values()) == [event.body]
 
 
-async def test_a_user_who_may_not_write_is_refused(tmp_path: Path, tls: Certificates) -> None:
-    server = Pyftpd(tmp_path, tls, permissions="elr")
+async def test_a_user_who_may_not_write_is_refused(tmp_path: Path, ftp_certificates: Certificates) -> None:
+    server = Pyftpd(tmp_path, ftp_certificates, permissions="elr")
     server.start()
     try:
         assert isinstance(await failure(lenient(server, "events")), Refused)

@@ -2,7 +2,10 @@ import ftplib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -21,8 +24,8 @@ local_enable=YES
 write_enable=YES
 local_umask=022
 seccomp_sandbox=NO
-pasv_min_port={pasv_from}
-pasv_max_port={pasv_to}
+pasv_min_port=10000
+pasv_max_port=11999
 ssl_enable=YES
 require_ssl_reuse=YES
 force_local_logins_ssl={force}
@@ -39,26 +42,30 @@ check_shell=NO
 class Account:
     """A user of this machine, for the time of the tests: vsftpd knows no others."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self) -> None:
         self.name = f"ftp-{secrets.token_hex(4)}"
         self.password = secrets.token_hex(12)
-        self.home = home
+        # Not below pytest's folder, which every run of pytest makes private again.
+        self.home = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
 
     def __enter__(self) -> Self:
+        self.home.chmod(0o755)
         subprocess.run(["useradd", "--no-create-home", "--home-dir", str(self.home), self.name], check=True)
-        subprocess.run(["chpasswd"], input=f"{self.name}:{self.password}", text=True, check=True)
+        # Every connection checks the password: the system's own way to hash it takes a quarter of a second.
+        quick = ["chpasswd", "--crypt-method", "SHA512", "--sha-rounds", "1000"]
+        subprocess.run(quick, input=f"{self.name}:{self.password}", text=True, check=True)
         shutil.chown(self.home, self.name)
         return self
 
     def __exit__(self, *_: object) -> None:
         subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
+        shutil.rmtree(self.home)
 
 
 class Vsftpd:
     """The strict server: demands that data connections reuse the TLS session. `scheme`: ftp, ftpes, ftps."""
 
     def __init__(self, folder: Path, scheme: str, account: Account, tls: Certificates) -> None:
-        first = 20_000 + os.getpid() % 20_000
         [self.port] = free_ports(1)
         self.scheme = scheme
         self.url = f"{scheme}://localhost:{self.port}"
@@ -67,8 +74,6 @@ class Vsftpd:
         config.write_text(
             CONFIG.format(
                 port=self.port,
-                pasv_from=first,
-                pasv_to=first + 99,
                 force="NO" if scheme == "ftp" else "YES",
                 implicit="YES" if scheme == "ftps" else "NO",
                 certificate=tls.certificate,
@@ -77,6 +82,14 @@ class Vsftpd:
         )
         self._process = Process([VSFTPD, str(config)], folder / f"{scheme}.log", self._answers, install="make test")
         self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
+
+    def break_off(self) -> None:
+        """End all sessions at once, each of several processes, not the server."""
+        sessions = _descendants(self._process.pid)
+        assert sessions, "nobody is connected"
+        for pid in sessions:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _answers(self) -> bool:
         """Implicit TLS says nothing to a client without TLS: there, the open port has to do."""
@@ -88,6 +101,12 @@ class Vsftpd:
         except (OSError, EOFError):
             return False
         return True
+
+
+def _descendants(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "--parent", str(pid)], check=False, capture_output=True, text=True)
+    children = [int(child) for child in found.stdout.split()]
+    return [*children, *(grandchild for child in children for grandchild in _descendants(child))]
 
 
 LENIENT = """\
@@ -103,28 +122,44 @@ class Handler(TLS_FTPHandler):
         else:
             super().ftp_RNTO(path)
 
-port, user, password, home, certificate, key, permissions = sys.argv[1:]
+port, user, password, home, certificate, key, permissions, connections, lacks = sys.argv[1:]
+Handler.proto_cmds = {name: how for name, how in Handler.proto_cmds.items() if name not in lacks.split()}
 Handler.authorizer = DummyAuthorizer()
 Handler.authorizer.add_user(user, password, home, perm=permissions)
 Handler.certfile, Handler.keyfile = certificate, key
 Handler.tls_control_required = Handler.tls_data_required = True
+FTPServer.max_cons_per_ip = int(connections)
 FTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 """
 
 
 class Pyftpd:
-    """The lenient server, explicit TLS; lenient but for renaming over a file, which some servers refuse."""
+    """The lenient server, explicit TLS; lenient but for renaming over a file, which some servers refuse.
+
+    Args:
+        connections: that it takes at once; 0 = any number.
+        lacks: commands that it does not know.
+    """
 
     user = "events"
     password = "s3cret-Pass"
 
-    def __init__(self, folder: Path, tls: Certificates, permissions: str = "elradfmwMT") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tls: Certificates,
+        permissions: str = "elradfmwMT",
+        *,
+        home: Path | None = None,
+        connections: int = 0,
+        lacks: str = "",
+    ) -> None:
         [self.port] = free_ports(1)
-        self.home = folder / "home"
-        self.home.mkdir()
+        self.home = home or folder / "home"
+        self.home.mkdir(exist_ok=True)
         self.url = f"ftpes://127.0.0.1:{self.port}"
         arguments = [str(self.port), self.user, self.password, str(self.home), str(tls.certificate), str(tls.key)]
-        command = [str(SERVERS / "python"), "-c", LENIENT, *arguments, permissions]
+        command = [str(SERVERS / "python"), "-c", LENIENT, *arguments, permissions, str(connections), lacks]
         self._process = Process(command, folder / "pyftpd.log", self._answers, install="make test")
         self.start, self.stop, self.kill = self._process.start, self._process.stop, self._process.kill
 

@@ -1,11 +1,34 @@
+import random
 import socket
-from contextlib import ExitStack
+from contextlib import suppress
+
+# Below the range from which the kernel serves connections and whoever asks for any port,
+# above the passive ports of vsftpd.
+_RANGE = range(12_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """All sockets are open at once, so no port is given twice."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports that nobody listens on, and that no other process of tests is given while this one lives."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.choice(_RANGE)
+        if _reserve(port) and _is_free(port):
+            ports.append(port)
+    return ports
+
+
+def _reserve(port: int) -> bool:
+    """A name in the kernel can be bound once; it is free again when the process has ended."""
+    mine = socket.socket(socket.AF_UNIX)
+    with mine, suppress(OSError):
+        mine.bind(f"\0encoding-tests-port-{port}")
+        mine.detach()  # stays open
+        return True
+    return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False

@@ -57,6 +57,10 @@ class RabbitMQ:
     def params(self) -> Any:
         return pika.URLParameters(self.url)
 
+    @property
+    def running(self) -> bool:
+        return self._broker.running
+
     def start(self) -> None:
         (self._folder / "rabbitmq.conf").write_text(
             CONFIG.format(
@@ -93,6 +97,12 @@ class RabbitMQ:
         named = {f"x-{key.replace('_', '-')}": value for key, value in arguments.items()}
         with self.channel() as channel:
             channel.queue_declare(name, durable=True, arguments=named)
+
+    def remembers(self, queue: str) -> bool:
+        """Whether a durable queue is on the disk; the broker may confirm it a moment earlier."""
+        return any(
+            queue.encode() in file.read_bytes() for end in ("LOG", "DC?") for file in self._folder.rglob(f"*.{end}")
+        )
 
     def drain(self, queue: str, *, idle: float = 0.5) -> list[tuple[Any, dict[str, Any]]]:
         """(properties, body) of all messages, in order, until none came for `idle` seconds."""

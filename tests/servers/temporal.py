@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +16,13 @@ class TemporalServer:
     namespace = "default"
 
     def __init__(self, folder: Path, search_attributes: tuple[str, ...] = SEARCH_ATTRIBUTES) -> None:
-        port, ui_port, http_port, metrics_port = free_ports(4)
-        self.address = f"127.0.0.1:{port}"
+        self.port, ui_port, http_port, metrics_port = free_ports(4)
+        self.address = f"127.0.0.1:{self.port}"
         self.ui = f"http://127.0.0.1:{ui_port}"
         self._search_attributes = search_attributes
         options = {
             "--ip": "127.0.0.1",
-            "--port": port,
+            "--port": self.port,
             "--ui-port": ui_port,
             "--http-port": http_port,
             "--metrics-port": metrics_port,
@@ -39,6 +40,9 @@ class TemporalServer:
 
     def _answers(self) -> bool:
         """The open port proves little: this needs gRPC, the namespace and our search attributes."""
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", self.port)):
+                return False  # asking the command would cost more than the start of the server
         known = "TenantId = 'none'" if self._search_attributes else "WorkflowId = 'none'"
         query = [PROGRAM, "workflow", "list", "--address", self.address, "--query", known]
         return subprocess.run(query, capture_output=True, check=False).returncode == 0

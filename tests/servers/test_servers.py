@@ -25,14 +25,16 @@ TENANT = SearchAttributeKey.for_keyword("TenantId")
 
 
 def test_rabbitmq_is_there_again_after_sigkill_with_its_durable_queues(rabbitmq: RabbitMQ) -> None:
-    rabbitmq.declare_queue("durable")
+    rabbitmq.declare_queue("survivor")
+    while not rabbitmq.remembers("survivor"):
+        time.sleep(0.01)
     rabbitmq.kill()
     rabbitmq.restart()
     with rabbitmq.channel() as channel:
         channel.confirm_delivery()
         persistent = pika.BasicProperties(delivery_mode=2, message_id="one")
-        channel.basic_publish("", "durable", json.dumps({"Event": "JobSuccess"}), persistent, mandatory=True)
-    [(properties, body)] = rabbitmq.drain("durable")
+        channel.basic_publish("", "survivor", json.dumps({"Event": "JobSuccess"}), persistent, mandatory=True)
+    [(properties, body)] = rabbitmq.drain("survivor")
     assert (properties.message_id, body) == ("one", {"Event": "JobSuccess"})
 
 

@@ -1,4 +1,4 @@
-"""The client where no worker is; `tests/integration/test_cli_run.py` follows jobs that run."""
+"""The client where no worker is; `tests/integration/test_cli_remote.py` follows jobs that run."""
 
 import uuid
 

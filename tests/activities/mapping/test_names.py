@@ -62,10 +62,11 @@ def test_a_video_may_also_be_the_sound_of_a_language() -> None:
     assert by.claims("movie_de.mp4") == [Claim("video"), Claim("audio", "de")]
 
 
-def test_text_is_webvtt_or_srt() -> None:
+def test_text_is_what_can_be_converted() -> None:
     by = names(SubtitleFileLanguageExpression="sub_(?<lang>..)")
-    assert by.claims("sub_en.VTT") == [Claim("subtitle", "en")]
-    assert by.claims("sub_en.ttml") == []
+    for ending in ("VTT", "srt", "ttml", "dfxp", "itt", "pac"):
+        assert by.claims(f"sub_en.{ending}") == [Claim("subtitle", "en")]
+    assert by.claims("sub_en.xml") == []
 
 
 @pytest.mark.parametrize("expression", [r"(a|aa)+$", r"(?:a|a)*$", r"(?R)"])

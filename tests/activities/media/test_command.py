@@ -9,7 +9,6 @@ from activities.media.command import (
     extract_text_command,
     image_command,
     join_command,
-    text_command,
     video_command,
 )
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
@@ -97,7 +96,6 @@ def test_a_later_chunk_needs_none() -> None:
 def test_every_input_may_open_local_media_alone() -> None:
     for command in (
         video(Chunk(0)),
-        text_command(Path("/w/a.srt"), Path("/w/a.vtt")),
         extract_text_command(Path("/w/a.mkv"), {2: Path("/w/a.vtt")}),
         image_command(Path("/w/a.mp4"), VIDEO, 1.0, 80, Path("/w/a.jpg")),
     ):

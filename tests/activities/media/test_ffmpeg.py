@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from activities.errors import EncodingError
-from activities.media.command import text_command, video_command
+from activities.media.command import join_command, video_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.plan import Chunk, Plan, VideoRendition
 from tests.activities.media.children import children, started
@@ -63,7 +63,7 @@ async def test_a_full_disk_is_named_and_worth_another_attempt(full_disk: Path, c
 
 
 async def test_a_work_folder_that_is_not_shared_is_named(tmp_path: Path) -> None:
-    error = await fails(text_command(tmp_path / "gone.srt", tmp_path / "out.vtt"))
+    error = await fails(join_command(tmp_path / "gone.txt", tmp_path / "out.mp4"))
     assert error.retryable
     assert "ENCODING_WORK_ROOT" in str(error)
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from activities.storage import opened
-from activities.storage.base import Entry
-from activities.storage.config import Location
+from activities.storage.base import Entry, StorageError
+from activities.storage.config import FtpsLocation, HttpLocation, Location, WritableLocation
 from activities.storage.download import fetched, listed, looked_at
 from activities.storage.journal import Journal
 from activities.storage.threads import stoppable
@@ -14,11 +16,18 @@ from activities.storage.upload import deleted, stored
 
 
 @dataclass(frozen=True)
-class Place:
-    """An empty folder on a real server, and what a plain client of that server sees in it."""
+class SourcePlace:
+    """An empty folder on a real server, and a way to put files there."""
 
     location: Location
     put: Callable[[str, bytes], None]
+
+
+@dataclass(frozen=True)
+class Place(SourcePlace):
+    """One that can be written, and what a plain client of that server sees in it."""
+
+    location: WritableLocation
     get: Callable[[str], bytes]
     names: Callable[[], list[str]]
     """Sorted."""
@@ -33,6 +42,12 @@ async def entries(location: Location) -> list[Entry]:
         return await listed(storage)
 
 
+async def look(location: Location, name: str) -> Entry:
+    with opened(location) as storage:
+        [entry] = await looked_at(storage, [Entry(name, -1)])
+        return entry
+
+
 async def fetch(
     location: Location, name: str, to: Path, on_bytes: Callable[[int], None] = nothing, *, entry: Entry | None = None
 ) -> None:
@@ -43,7 +58,7 @@ async def fetch(
 
 
 async def store(
-    location: Location,
+    location: WritableLocation,
     source: Path,
     name: str,
     on_bytes: Callable[[int], None] = nothing,
@@ -53,12 +68,23 @@ async def store(
         await stored(storage, [(source, name)], on_bytes, journal or Journal(source.with_name(".journal")))
 
 
-async def delete(location: Location, name: str, journal: Journal | None = None) -> None:
+async def delete(location: WritableLocation, name: str, journal: Journal | None = None) -> None:
     with opened(location) as storage:
         await deleted(storage, [name], journal)
 
 
 async def check(location: Location, *, writable: bool) -> None:
-    with opened(location) as storage:
-        checked = storage.check_writable if writable else storage.check_readable
-        await stoppable(lambda _: checked())
+    if writable and not isinstance(location, HttpLocation):
+        with opened(location) as storage:
+            await stoppable(lambda _: storage.check_writable())
+    else:
+        with opened(location) as source:
+            await stoppable(lambda _: source.check_readable())
+
+
+async def check_fails(location: FtpsLocation, *, writable: bool = False) -> StorageError:
+    """What the check says; never the secret."""
+    with pytest.raises(StorageError) as caught:
+        await check(location, writable=writable)
+    assert location.credentials_secret not in str(caught.value)
+    return caught.value

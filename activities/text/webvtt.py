@@ -1,0 +1,71 @@
+"""WebVTT: kept as it is, apart from what a parser would stumble over."""
+
+import re
+from collections.abc import Iterator
+
+from activities.text.cues import Cue, UnreadableError
+
+TIMING = re.compile(
+    r"[ \t]*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})[ \t]*-->[ \t]*"
+    r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})(?:[ \t]+(.{0,500}))?[ \t]*",
+    re.ASCII,
+)
+SETTING = re.compile(
+    r"(?:vertical:(?:rl|lr)|line:(?:-?\d{1,6}|\d{1,3}(?:\.\d{1,6})?%)(?:,(?:start|center|end))?|"
+    r"position:\d{1,3}(?:\.\d{1,6})?%(?:,(?:line-left|center|line-right))?|size:\d{1,3}(?:\.\d{1,6})?%|"
+    r"align:(?:start|center|middle|end|left|right)|region:\S{1,100})",
+    re.ASCII,
+)
+
+
+def read(text: str) -> tuple[list[Cue], list[str]]:
+    """The cues, and the style and region blocks. Comments are left out.
+
+    Raises:
+        UnreadableError: the text does not start as WebVTT does.
+    """
+    if not re.match(r"WEBVTT(?:[ \t\n]|$)", text):
+        raise UnreadableError('its first line is not "WEBVTT"')
+    cues: list[Cue] = []
+    head: list[str] = []
+    for block in _blocks(text):
+        if cue := _cue(block):
+            cues.append(cue)
+        elif not cues and re.fullmatch(r"(?:STYLE|REGION)[ \t]*", block[0]) and len(block) > 1:
+            head.append("\n".join([block[0].strip(), *block[1:]]))
+    return cues, head
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    block: list[str] = []
+    for line in [*text.split("\n")[1:], ""]:
+        if "-->" in line and any("-->" in other for other in block):
+            # An empty line is missing: the time starts a cue, whose name belongs to nothing.
+            yield block
+            block = []
+        if line.strip(" \t"):
+            block.append(line)
+        elif block:
+            yield block
+            block = []
+
+
+def _cue(block: list[str]) -> Cue | None:
+    if block[0].startswith("NOTE"):
+        return None
+    for place, line in enumerate(block[:2]):
+        if match := TIMING.fullmatch(line):
+            numbers = [int(number or 0) for number in match.groups()[:8]]
+            start, end = _milliseconds(*numbers[:4]), _milliseconds(*numbers[4:])
+            settings = " ".join(_settings(match[9] or ""))
+            return Cue(start, end, "\n".join(block[place + 1 :]), settings, block[0].strip() if place else "")
+    return None
+
+
+def _settings(text: str) -> Iterator[str]:
+    # `middle` is what early drafts called the centre.
+    return (found.replace("align:middle", "align:center") for found in text.split() if SETTING.fullmatch(found))
+
+
+def _milliseconds(hours: int, minutes: int, seconds: int, fraction: int) -> int:
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + fraction

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+
+from activities.errors import AcquisitionError
+from tests.activities.text.reading import Reader
+
+
+@pytest.fixture
+def webvtt(tmp_path: Path) -> Reader:
+    return Reader(tmp_path, "WebVTT")
+
+
+def test_what_is_sound_stays_and_the_rest_is_repaired(webvtt: Reader) -> None:
+    content = (
+        "\ufeffWEBVTT - title\nKind: captions\n\nSTYLE\n::cue(.y) { color: yellow }\n\nREGION\nid:fred\nwidth:40%\n\n"
+        "NOTE\nnobody reads this\n\nintro\n1:02.000 --> 1:03.500 line:10%,start odd:1 align:middle region:fred\n"
+        "<v Bob><c.y>Hi &amp; bye</c>\n00:01:04.000 --> 00:01:05.000\nno empty line above\n"
+    )
+    assert webvtt(content.replace("\n", "\r\n")) == (
+        "WEBVTT\n\nSTYLE\n::cue(.y) { color: yellow }\n\nREGION\nid:fred\nwidth:40%\n\n"
+        "intro\n00:01:02.000 --> 00:01:03.500 line:10%,start align:center region:fred\n<v Bob><c.y>Hi &amp; bye</c>\n\n"
+        "00:01:04.000 --> 00:01:05.000\nno empty line above\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "WEBVTTX\n\n00:01.000 --> 00:02.000\na\n", "WEBVTT\n\nNOTE nothing\n"])
+def test_what_is_none_is_named(webvtt: Reader, content: str) -> None:
+    with pytest.raises(AcquisitionError, match=r"'the name' cannot be read as WebVTT.*replace it"):
+        webvtt(content)
