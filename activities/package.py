@@ -6,6 +6,10 @@ from pathlib import Path
 
 from temporalio import activity
 
+from activities.drm.config import Drm
+from activities.drm.key import ContentKey, DrmError, Encryption, Scheme, scheme_of
+from activities.drm.keys import obtained
+from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
@@ -34,6 +38,8 @@ class PackageRequest:
     text: list[PreparedText] = field(default_factory=list)
     native_names: bool = False
     """Languages are called `Deutsch` instead of `German`."""
+    drm: Drm | None = None
+    """None = in clear."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,9 @@ class Measured:
     bitrate: int
     """kbit/s, average over its duration"""
     codec: str
+    scheme: Scheme | None = None
+    """None = in clear."""
+    key_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,33 +82,63 @@ async def package(request: PackageRequest) -> Packaged:
     """Run the packager once per format.
 
     Raises:
-        EncodingError: the packager failed.
+        EncodingError: the packager failed, or the keys cannot be had.
     """
     root = workspace(request.job_id)
     folder = fresh(root / FOLDER)
     outputs = {name: _output(name, several=len(request.formats) > 1) for name in request.formats}
     encoded = sum((root / path).stat().st_size for path in [*request.video.values(), *request.audio.values()])
     async with beating(Progress(total=len(outputs) * encoded)) as progress:
-        for out in outputs.values():
-            command = packager.arguments(_descriptors(request, out), out, _first_language(request.plan))
-            await packager.run_packager(command, root, _written(folder, progress))
+        encryptions = await _encryptions(request)
+        for name, out in outputs.items():
+            await _run(request, out, encryptions.get(scheme_of(name)), _written(folder, progress))
     formats = [_collected(name, folder, out) for name, out in outputs.items()]
-    return Packaged(formats, _measured(request.plan, root / next(iter(outputs.values())).folder))
+    first, out = next(iter(outputs.items()))
+    return Packaged(formats, _measured(request.plan, root / out.folder, encryptions.get(scheme_of(first))))
+
+
+async def _encryptions(request: PackageRequest) -> dict[Scheme, Encryption]:
+    if not request.drm:
+        return {}
+    try:
+        return await obtained(request.drm, request.job_id, request.formats)
+    except DrmError as error:
+        raise EncodingError(f"ContentProcessing: {error}", retryable=error.temporary) from None
+
+
+async def _run(
+    request: PackageRequest, out: Output, encryption: Encryption | None, written: Callable[[], float]
+) -> None:
+    root = workspace(request.job_id)
+    command = packager.arguments(_descriptors(request, out, encryption), out, _first_language(request.plan))
+    flags = packager.encryption_flags(encryption) if encryption else None
+    await packager.run_packager(command, root, written, flags)
+    if encryption:
+        packager.name_fairplay_keys(root / out.folder, encryption)
 
 
 def _output(name: OutputFormat, *, several: bool) -> Output:
     return Output(f"{FOLDER}/{name.lower()}/" if several else f"{FOLDER}/", dash=name != "Hls", hls=name != "Dash")
 
 
-def _descriptors(request: PackageRequest, out: Output) -> list[str]:
+def _descriptors(request: PackageRequest, out: Output, encryption: Encryption | None) -> list[str]:
+    keys = _keys(request.plan, encryption)
     return [
-        *(packager.video(request.video[r.name], r.name, out) for r in request.plan.video),
-        *_audio_descriptors(request, out),
+        *(packager.video(request.video[r.name], r.name, out, keys.get(r.name)) for r in request.plan.video),
+        *_audio_descriptors(request, out, keys),
         *_text_descriptors(request, out),
     ]
 
 
-def _audio_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
+def _keys(plan: Plan, encryption: Encryption | None) -> dict[str, ContentKey]:
+    """Rendition name → its key; empty without encryption. Text is never encrypted."""
+    if not encryption:
+        return {}
+    video = {rendition.name: encryption.of_video(rendition.width, rendition.height) for rendition in plan.video}
+    return video | {rendition.name: encryption.of_audio() for rendition in plan.audio}
+
+
+def _audio_descriptors(request: PackageRequest, out: Output, keys: dict[str, ContentKey]) -> Iterator[str]:
     made = request.plan.audio
     names = [title(r.language, native=request.native_names) + " (AD)" * r.descriptive for r in made]
     labels: dict[int, str] = {}
@@ -107,7 +146,8 @@ def _audio_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
         # In DASH the label tells choices apart: renditions of one track have the same, and no other track has it.
         shown = Shown(name, labels.setdefault(rendition.track, name))
         role = "description" if rendition.descriptive else None if shown.label == plain else "alternate"
-        yield packager.audio(request.audio[rendition.name], rendition.name, rendition.language, shown, out, role=role)
+        source, key = request.audio[rendition.name], keys.get(rendition.name)
+        yield packager.audio(source, rendition.name, rendition.language, shown, out, role=role, key=key)
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
@@ -140,9 +180,16 @@ def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
     return PackagedFormat(name, FOLDER, media, playlists + main, links)
 
 
-def _measured(plan: Plan, folder: Path) -> list[Measured]:
+def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:
+    """The renditions as the first format has them."""
     codecs = {rendition.name: "H264" for rendition in plan.video} | {rendition.name: "AAC" for rendition in plan.audio}
-    return [Measured(name, _bitrate(folder / name, plan.duration), codec) for name, codec in codecs.items()]
+    scheme = encryption.scheme if encryption else None
+    keys = _keys(plan, encryption)
+    ids = {name: str(key.key_id) for name, key in keys.items()}
+    return [
+        Measured(name, _bitrate(folder / name, plan.duration), codec, scheme, ids.get(name))
+        for name, codec in codecs.items()
+    ]
 
 
 def _bitrate(folder: Path, seconds: float) -> int:

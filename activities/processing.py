@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from activities.drm.config import Drm
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
@@ -42,8 +43,8 @@ class Naming(Wire):
     audio_chunks_pattern: Annotated[str | None, supported(None)] = None
 
 
-class ContentProcessing(Wire):
-    """How to encode and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
+class ContentProcessing(Drm):
+    """How to encode, encrypt and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
 
     output_format: Annotated[
         list[Annotated[OutputFormat, supported("Dash", "Hls", "Cmaf")]], BeforeValidator(_listed), Field(min_length=1)
@@ -65,11 +66,6 @@ class ContentProcessing(Wire):
     use_native_language_names: bool = False
     naming: Naming | None = None
     visible_video_watermarks: Annotated[list[Any] | None, supported(None, [])] = None
-    drm_protection: Annotated[Literal["None", "Base64Key", "Managed"], supported("None")] = "None"
-    key_id: Annotated[str | None, supported(None)] = Field(None, repr=False)
-    content_key: Annotated[str | None, supported(None)] = Field(None, repr=False)
-    drm_managed: Annotated[dict[str, Any] | None, supported(None)] = Field(None, repr=False)
-    explicit_iv: Annotated[str | None, supported(None)] = Field(None, alias="ExplicitIV", repr=False)
 
     @field_validator("output_format")
     @classmethod

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from publishers.wire import Protected
+from publishers.wire import HoldsSecrets
 
 VARIABLE = "ENCODING_PRIVATE_KEYS"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
@@ -30,7 +30,7 @@ AUTHENTICATED = (OAEP, OAEP_JAVA, OAEP_SHA1)
 SHORTEST = 5
 """Characters of a secret in PKCS#1 v1.5: noise is shorter text once in 500 times, and as long once in 20,000."""
 
-Section = TypeVar("Section", bound=Protected)
+Section = TypeVar("Section", bound=HoldsSecrets)
 
 
 class SecretError(Exception):
@@ -61,12 +61,12 @@ def revealed(section: Section) -> Section:
     secrets = {name: getattr(section, name) for name in section.secret_fields()}
     plain = {name: _reveal(name, secret) for name, secret in secrets.items() if secret is not None}
     try:
-        return type(section).model_validate(dict(section) | plain | {"credentials_protection": "Unencrypted"})
+        return type(section).model_validate(dict(section) | plain | {section.protection_field: "Unencrypted"})
     except ValueError:
         raise SecretError(f"{_names(section)}: what was protected is not valid there") from None
 
 
-def _names(section: Protected) -> str:
+def _names(section: HoldsSecrets) -> str:
     fields = type(section).model_fields
     return ", ".join(str(fields[name].alias) for name in section.secret_fields())
 

@@ -165,6 +165,7 @@ class Protection(Wire):
     """How a rendition is encrypted."""
 
     scheme: str
+    """`cenc` or `cbcs`; of two formats, that of the first."""
     key_id: str
 
 

@@ -1,6 +1,6 @@
 """What the JSON documents of the contract have in common: PascalCase names, no unknown fields, protected secrets."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
@@ -27,7 +27,7 @@ class Wire(BaseModel):
 
 
 SECRET = "secret"  # noqa: S105 - a mark, not one
-"""Metadata of the fields that `CredentialsProtection` protects."""
+"""Metadata of the fields that `CredentialsProtection` and `KeysProtection` protect."""
 
 Secret = Annotated[str, Field(min_length=1, max_length=10_000, repr=False), SECRET]
 OptionalSecret = Annotated[
@@ -35,10 +35,14 @@ OptionalSecret = Annotated[
 ]
 
 
-class Protected(Wire):
+Protection = Literal["Unencrypted", "Encrypted"]
+
+
+class HoldsSecrets(Wire):
     """A section that holds secrets (contract, section 6)."""
 
-    credentials_protection: Literal["Unencrypted", "Encrypted"] = "Unencrypted"
+    protection_field: ClassVar[str]
+    """Name in code of the field that tells whether they are ciphertext."""
 
     @classmethod
     def secret_fields(cls) -> list[str]:
@@ -48,7 +52,21 @@ class Protected(Wire):
     @property
     def is_encrypted(self) -> bool:
         """Whether the secrets are ciphertext."""
-        return self.credentials_protection == "Encrypted"
+        return bool(getattr(self, self.protection_field) == "Encrypted")
+
+
+class Protected(HoldsSecrets):
+    """Whose secrets are credentials."""
+
+    protection_field = "credentials_protection"
+    credentials_protection: Protection = "Unencrypted"
+
+
+class KeysProtected(HoldsSecrets):
+    """Whose secrets are keys."""
+
+    protection_field = "keys_protection"
+    keys_protection: Protection = "Unencrypted"
 
 
 def spelled(field: str, *names: str) -> BeforeValidator:

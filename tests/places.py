@@ -4,6 +4,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,20 @@ def trusting(ftp_certificates: Certificates, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def ftps_place(vsftpd: Vsftpd, trusting: None) -> Iterator[Place]:
-    """On the strict server."""
+    """On the strict server; all in the folder belongs to its user."""
     del trusting
+    user = vsftpd.account.name
     folder = vsftpd.account.home / "place"
     folder.mkdir()
-    shutil.chown(folder, vsftpd.account.name)
-    yield place_in(folder, ftps(f"{vsftpd.url}/place", vsftpd.account.name, vsftpd.account.password))
+    shutil.chown(folder, user)
+    place = place_in(folder, ftps(f"{vsftpd.url}/place", user, vsftpd.account.password))
+
+    def put(name: str, data: bytes) -> None:
+        place.put(name, data)
+        for path in folder.rglob("*"):
+            shutil.chown(path, user)
+
+    yield replace(place, put=put)
     shutil.rmtree(folder)
 
 

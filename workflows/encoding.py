@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.acquire import Acquired, AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
 from activities.deliver import DeliverRequest, deliver
+from activities.drm.keys import CheckKeysRequest, check_keys
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_audio, encode_chunk
 from activities.images import ImagesRequest, extract_images
 from activities.join import Joined, JoinRequest, join_chunks
@@ -46,6 +47,8 @@ class EncodingJob:
         self._job = job = Job.parse(description)
         self._id = job_id_of(workflow.info().workflow_id)
         images = job.image_extraction.location if job.image_extraction else None
+        if drm := job.content_processing.drm():
+            await perform(check_keys, CheckKeysRequest(self._id, drm, job.content_processing.output_format))
         await perform(validate, ValidateRequest(job.content_acquisition, job.content_publishing, images))
         try:
             acquired = await self._acquire()
@@ -82,7 +85,7 @@ class EncodingJob:
         return mapped, await self._step(prepare_text, PrepareRequest(self._id, mapped))
 
     async def _encode(self, mapped: Mapped, prepared: Prepared) -> list[PackagedFormat]:
-        made = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing))
+        made = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing.without_drm()))
         audio, video = await _together(self._encode_audio(mapped, made), self._encode_video(mapped, made))
         packaged = await self._step(
             package,
@@ -94,6 +97,7 @@ class EncodingJob:
                 audio.paths,
                 prepared.text,
                 self._job.content_processing.use_native_language_names,
+                self._job.content_processing.drm(),
             ),
         )
         return packaged.formats

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import BaseModel
 
 from activities.secrets import protect
-from publishers.wire import Protected
+from publishers.wire import HoldsSecrets
 from workflows.job import Job
 
 KEY_BITS = 4096
@@ -76,25 +76,25 @@ def _protect(here: Any, read: Any, key: rsa.RSAPublicKey) -> int:
         return sum(_protect(*pair, key) for pair in zip(here, read, strict=True))
     if not isinstance(read, BaseModel):
         return 0
-    count = _protect_section(here, read, key) if isinstance(read, Protected) else 0
+    count = _protect_section(here, read, key) if isinstance(read, HoldsSecrets) else 0
     for name in type(read).model_fields:
         if (spelled := _spelled(here, read, name)) in here:
             count += _protect(here[spelled], getattr(read, name), key)
     return count
 
 
-def _protect_section(here: dict[str, Any], section: Protected, key: rsa.RSAPublicKey) -> int:
+def _protect_section(here: dict[str, Any], section: HoldsSecrets, key: rsa.RSAPublicKey) -> int:
     given = [name for name in section.secret_fields() if getattr(section, name) is not None]
-    names = [_spelled(here, section, name) for name in given]
-    if section.is_encrypted or not names:
+    if section.is_encrypted or not given:
         return 0
-    for name in names:
+    for name in given:
+        spelled = _spelled(here, section, name)
         try:
-            here[name] = protect(here[name], key)
+            here[spelled] = protect(getattr(section, name), key)
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    here[_spelled(here, section, "credentials_protection")] = "Encrypted"
-    return len(names)
+            raise ValueError(f"{spelled}: {error}") from None
+    here[_spelled(here, section, section.protection_field)] = "Encrypted"
+    return len(given)
 
 
 def _spelled(here: dict[str, Any], read: BaseModel, name: str) -> str:

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from activities.deliver import Delivered
 from activities.errors import ErrorCode
 from activities.notify import Share
-from activities.package import Packaged
+from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
 from workflows.job import InvalidJob, Job
@@ -68,7 +68,7 @@ def _job_created(outcome: Outcome) -> events.Body:
         content_publishing_uri_path=job.content_publishing.uri_path,
         message_publisher_types=[publisher.published_type for publisher in job.message_publishers],
         content_pre_processing=job.media_mappings.model_dump(mode="json", exclude_unset=True),
-        content_processing=job.content_processing.model_dump(mode="json", exclude_unset=True),
+        content_processing=job.content_processing.told(),
     )
 
 
@@ -164,6 +164,7 @@ def _encoding_finished(outcome: Outcome) -> events.Body:
             width=r.width,
             height=r.height,
             codec=measured[r.name].codec,
+            protection=_protection(measured[r.name]),
         )
         for r in made.video
     ]
@@ -174,10 +175,17 @@ def _encoding_finished(outcome: Outcome) -> events.Body:
             measured_bitrate_in_kbps=measured[r.name].bitrate,
             codec=measured[r.name].codec,
             language=r.language,
+            protection=_protection(measured[r.name]),
         )
         for r in made.audio
     ]
     return events.EncodingFinished(bitrates=video + audio)
+
+
+def _protection(rendition: Measured) -> events.Protection | None:
+    if rendition.scheme is None or rendition.key_id is None:
+        return None
+    return events.Protection(scheme=rendition.scheme, key_id=rendition.key_id)
 
 
 def _images_extracted(outcome: Outcome) -> events.Body:
@@ -224,6 +232,7 @@ def _publishing_unless_images(outcome: Outcome) -> WatchPlan | None:
 
 
 STEPS: dict[str, Step] = {
+    "check_keys": Step(Phase.PRE_VALIDATION),
     "validate": Step(Phase.PRE_VALIDATION, _job_created, watch=_acquisition),
     "acquire": Step(Phase.ACQUISITION, _content_acquired),
     "map_media": Step(Phase.MEDIA_MAPPING, _content_mapped),

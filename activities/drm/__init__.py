@@ -1,0 +1,1 @@
+"""Encryption of the output: which keys, from where."""
