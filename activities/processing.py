@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
@@ -64,7 +65,7 @@ class ContentProcessing(Wire):
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False
     naming: Naming | None = None
-    visible_video_watermarks: Annotated[list[Any] | None, supported(None, [])] = None
+    visible_video_watermarks: list[Watermark] | None = Field(None, max_length=20)
     drm_protection: Annotated[Literal["None", "Base64Key", "Managed"], supported("None")] = "None"
     key_id: Annotated[str | None, supported(None)] = Field(None, repr=False)
     content_key: Annotated[str | None, supported(None)] = Field(None, repr=False)

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from activities.errors import EncodingError
-from activities.images import ImageExtraction, Images, ImagesRequest, Thumbnails, extract_images
+from activities.images import ImageExtraction, Images, ImagesRequest, extract_images
 from activities.tracks import VideoTrack
 from tests.activities.reading import decoded, streams
 from tests.activities.running import JOB_ID, Running, location
@@ -139,7 +139,7 @@ def test_intervals_are_required() -> None:
         ImageExtraction.model_validate({})
 
 
-def test_thumbnails_are_not_made_yet() -> None:
-    assert Thumbnails.model_validate({"Generate": False, "Width": 160}).width == 160
-    with pytest.raises(ValidationError, match="does not support it yet"):
-        Thumbnails.model_validate({"Generate": True})
+async def test_sound_alone_has_no_images(root: Path) -> None:
+    request = ImagesRequest(JOB_ID, None, ImageExtraction(intervals=[50]), location(root / "out"))
+    with pytest.raises(EncodingError, match="no picture"):
+        await Running()(extract_images, request)
