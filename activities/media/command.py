@@ -195,6 +195,7 @@ def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: 
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
     picture = (
         opened[str(track.index)]
+        .filter("bwdif", mode="send_frame", deint="interlaced")
         .filter("scale", track.width, track.height)
         .filter("setsar", 1)
         .filter("format", "yuvj420p")
