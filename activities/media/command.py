@@ -211,7 +211,7 @@ def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, 
         _input(source, **({"skip_frame": "nokey"} if only_keys else {}))["v:0"]
         # Behind the last picture that one stays; each image is the last picture at or before its moment.
         .filter("tpad", stop=-1, stop_mode="clone")
-        .filter("fps", fps=f"1/{tiles.seconds:g}", start_time=0, round="up")
+        .filter("fps", fps=f"1000/{round(tiles.seconds * 1000)}", start_time=0, round="up")
         .filter("trim", end_frame=tiles.images)
         .filter("scale", **size, force_original_aspect_ratio="decrease")
         .filter("pad", **size, x="(ow-iw)/2", y="(oh-ih)/2")

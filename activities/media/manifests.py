@@ -97,7 +97,7 @@ def image_playlist(tiles: Tiles) -> str:
     """The media playlist of the track."""
     layout = (
         f"#EXT-X-TILES:RESOLUTION={tiles.width}x{tiles.height},LAYOUT={tiles.columns}x{tiles.rows},"
-        f"DURATION={tiles.seconds:g}"
+        f"DURATION={tiles.seconds:.7g}"
     )
     lines = [
         "#EXTM3U",

@@ -46,17 +46,15 @@ def marked(picture: Any, marks: Sequence[tuple[Path, Mark]], frame_rate: str, si
 def _shown(mark: Mark, file: Path, frame_rate: str, since: float) -> Any:
     """The one image as an endless film, so that it can fade; its times are those of the whole film while it does."""
     size = (mark.width, mark.height)
-    image = ffmpeg.input(f"file:{file}", format="rawvideo", pixel_format=PIXELS, video_size=size, framerate=frame_rate)[
-        "v"
-    ]
-    image = image.filter("format", "yuva420p").filter("loop", loop=-1, size=1)
-    image = image.filter("setpts", f"({since:g}+N/({frame_rate}))/TB")
+    raw = {"format": "rawvideo", "pixel_format": PIXELS, "video_size": size, "framerate": frame_rate}
+    image = ffmpeg.input(f"file:{file}", **raw)["v"].filter("format", "yuva420p").filter("loop", loop=-1, size=1)
+    image = image.filter("setpts", f"({since:.6f}+N/({frame_rate}))/TB")
     if mark.fade_in:
         image = image.filter("fade", type="in", start_time=mark.start, duration=mark.fade_in, alpha=1)
     if mark.fade_out and mark.end is not None:
         begin = max(0.0, mark.end - mark.fade_out)
         image = image.filter("fade", type="out", start_time=begin, duration=mark.fade_out, alpha=1)
-    return image.filter("setpts", f"PTS-{since:g}/TB")
+    return image.filter("setpts", f"PTS-{since:.6f}/TB")
 
 
 def _window(mark: Mark, since: float) -> str:

@@ -182,10 +182,10 @@ def test_a_mark_lives_by_the_clock_of_the_film() -> None:
         "[s1]setsar=1[s2]",
         "[1:v]format=yuva420p[s3]",
         "[s3]loop=loop=-1:size=1[s4]",
-        "[s4]setpts=(60+N/(24000/1001))/TB[s5]",
+        "[s4]setpts=(60.000000+N/(24000/1001))/TB[s5]",
         "[s5]fade=alpha=1:duration=1:start_time=62:type=in[s6]",
         "[s6]fade=alpha=1:duration=0.5:start_time=69.5:type=out[s7]",
-        "[s7]setpts=PTS-60/TB[s8]",
+        "[s7]setpts=PTS-60.000000/TB[s8]",
         "[s2][s8]overlay=enable=gte(t\\,2.000)*lt(t\\,10.000):eof_action=repeat:format=yuv420:shortest=1:x=10:y=20[s9]",
     ]
 
@@ -196,7 +196,7 @@ def test_thumbnails_need_no_more_than_key_frames() -> None:
     assert option(command, "-skip_frame") == ["nokey"]
     assert graph(command) == [
         "[0:v:0]tpad=stop=-1:stop_mode=clone[s0]",
-        "[s0]fps=fps=1/10:round=up:start_time=0[s1]",
+        "[s0]fps=fps=1000/10000:round=up:start_time=0[s1]",
         "[s1]trim=end_frame=60[s2]",
         "[s2]scale=force_original_aspect_ratio=decrease:h=90:w=160[s3]",
         "[s3]pad=h=90:w=160:x=(ow-iw)/2:y=(oh-ih)/2[s4]",
