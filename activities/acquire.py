@@ -35,6 +35,8 @@ class AcquireRequest:
     job_id: str
     location: Location
     mappings: MediaMappings
+    watermarks: list[str] = field(default_factory=list)
+    """Names of images that are used whatever the mappings say."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ async def acquire(request: AcquireRequest) -> Acquired:
         try:
             with opened(request.location) as storage:
                 entries = await listed(storage)
-                wanted = await asyncio.to_thread(choose, entries, request.mappings)
+                wanted = await asyncio.to_thread(choose, entries, request.mappings, request.watermarks)
                 files = await _copy(storage, wanted, workspace(request.job_id), progress)
         except StorageError as error:
             raise AcquisitionError(str(error), retryable=error.temporary) from None
@@ -64,14 +66,17 @@ async def acquire(request: AcquireRequest) -> Acquired:
     return Acquired(files, _bounded([entry.name for entry in entries if entry.name not in used]))
 
 
-def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
-    """The files that play a part by their names.
+def choose(entries: list[Entry], mappings: MediaMappings, watermarks: list[str]) -> list[Entry]:
+    """The files that play a part by their names; of those that `watermarks` names, no other.
 
     Raises:
         AcquisitionError: there is none, one cannot be used, or others may not be ignored.
     """
     wanted, ignored, names = [], [], Names(mappings)
+    marks = _watermarks(entries, watermarks)
     for entry in entries:
+        if entry in marks:
+            continue
         if not names.claims(entry.name):
             ignored.append(entry.name)
         elif entry.unusable:
@@ -87,7 +92,19 @@ def choose(entries: list[Entry], mappings: MediaMappings) -> list[Entry]:
             f"MediaMappings.FailOnIgnoredFiles is set, and the mappings find no part for {_some(ignored)}; "
             "remove the files, or set it to false"
         )
-    return wanted
+    return [*wanted, *marks]
+
+
+def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
+    """Names are looked up in the list and nowhere else: one with `..` in it is simply not there."""
+    found = {entry.name: entry for entry in entries if entry.name in names}
+    for name in names:
+        if name not in found or found[name].unusable:
+            why = found[name].unusable if name in found else "is not in the source folder"
+            raise AcquisitionError(
+                f"ContentProcessing.VisibleVideoWatermarks: the file {name!r} {why}; upload it, or correct the name"
+            )
+    return [*found.values()]
 
 
 async def _copy(storage: Source, wanted: list[Entry], root: Path, progress: Progress) -> list[SourceFile]:

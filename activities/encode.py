@@ -10,6 +10,7 @@ from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.media import command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
+from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
 from activities.tracks import AudioTrack, VideoTrack
@@ -28,6 +29,7 @@ class ChunkRequest:
     video: VideoTrack
     plan: Plan
     chunk: Chunk
+    marks: list[Mark] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,10 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     fresh(root / folder)
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.video}
     files = {name: root / path for name, path in paths.items()}
+    marks = [(root / mark.path, mark) for mark in request.marks]
     expected = chunk.duration or video.duration - chunk.start
     async with beating(Progress(total=expected)) as progress:
-        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files)
+        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files, marks=marks)
         await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
         frames = await _checked(files, expected, video.file.name)
         progress.done = progress.total  # the encoder's last word may stop short of the end

@@ -18,7 +18,7 @@ from activities.storage.journal import Journal
 from activities.storage.upload import stored
 from activities.tracks import VideoTrack
 from activities.workspace import fresh, workspace
-from publishers.wire import Wire, supported
+from publishers.wire import Wire
 
 FOLDER = "images"
 BACKWARDS = (1.0, 10.0, 100.0)
@@ -46,22 +46,12 @@ class ImageExtraction(Wire):
     location: WritableLocation | None = None
 
 
-class Thumbnails(Wire):
-    """A DASH track of tiled images."""
-
-    generate: Annotated[bool, supported(False)] = False
-    width: int | None = Field(None, ge=16, le=4096)
-    height: int | None = Field(None, ge=16, le=4096)
-    duration_in_seconds: float | None = Field(None, gt=0)
-    bandwidth_in_kbps: int | None = Field(None, gt=0)
-
-
 @dataclass(frozen=True)
 class ImagesRequest:
     """Which frames of which track, and where the output goes."""
 
     job_id: str
-    video: VideoTrack
+    video: VideoTrack | None
     section: ImageExtraction
     publishing: WritableLocation
 
@@ -80,14 +70,16 @@ async def extract_images(request: ImagesRequest) -> Images:
     """Make and publish the images.
 
     Raises:
-        EncodingError: a frame cannot be decoded, or the location cannot be written.
+        EncodingError: there is no picture, a frame cannot be decoded, or the location cannot be written.
     """
+    if not request.video:
+        raise EncodingError("the title has no picture to take images from; leave ImageExtraction out")
     section, folder = request.section, fresh(workspace(request.job_id) / FOLDER)
     names = [section.pattern.replace("%", str(number)) for number in range(1, len(section.intervals) + 1)]
     below = "" if section.location else FOLDER
     async with beating(Progress(total=len(names) + 1)) as progress:
         for name, percent in zip(names, section.intervals, strict=True):
-            await _extract(request, percent, folder / name)
+            await _extract(request, request.video, percent, folder / name)
             progress.done += 1
         try:
             with opened(section.location or request.publishing) as storage:
@@ -99,9 +91,9 @@ async def extract_images(request: ImagesRequest) -> Images:
     return Images(below, names)
 
 
-async def _extract(request: ImagesRequest, percent: float, output: Path) -> None:
+async def _extract(request: ImagesRequest, video: VideoTrack, percent: float, output: Path) -> None:
     """Where pictures end before the duration that the container tells, the last one is taken."""
-    video, quality = request.video, request.section.quality
+    quality = request.section.quality
     source, at = workspace(request.job_id) / video.file.path, video.duration * percent / 100
     commands = [image_command(source, video, at, quality, output)]
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from activities.drm.config import Drm
+from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
@@ -65,7 +66,7 @@ class ContentProcessing(Drm):
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False
     naming: Naming | None = None
-    visible_video_watermarks: Annotated[list[Any] | None, supported(None, [])] = None
+    visible_video_watermarks: list[Watermark] | None = Field(None, max_length=20)
 
     @field_validator("output_format")
     @classmethod

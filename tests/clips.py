@@ -34,7 +34,7 @@ class Clips:
         name: str = "movie.mp4",
         pattern: str = "testsrc2",
     ) -> Path:
-        video = f"{pattern}=size={size}:rate={fps}:duration={seconds}"
+        video = f"{pattern}{':' if '=' in pattern else '='}size={size}:rate={fps}:duration={seconds}"
         arguments = ["-f", "lavfi", "-i", video]
         if audio:
             arguments += ["-f", "lavfi", "-i", _tones(audio, seconds), "-c:a", "aac"]

@@ -16,12 +16,15 @@ from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_a
 from activities.images import ImagesRequest, extract_images
 from activities.join import Joined, JoinRequest, join_chunks
 from activities.map import MapRequest, map_media
+from activities.media.marks import Mark
 from activities.package import PackagedFormat, PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
 from activities.storage.config import HttpLocation, WritableLocation
+from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
+from activities.watermarks import WatermarksRequest, prepare_watermarks
 from workflows.job import Job, job_id_of
 from workflows.options import WORKFLOW, chunk_activity_id, deliver_activity_id, perform
 
@@ -52,8 +55,8 @@ class EncodingJob:
         await perform(validate, ValidateRequest(job.content_acquisition, job.content_publishing, images))
         try:
             acquired = await self._acquire()
-            mapped, prepared = await self._map(acquired)
-            formats = await self._encode(mapped, prepared)
+            mapped, marks, prepared = await self._map(acquired)
+            formats = await self._encode(mapped, marks, prepared)
             await self._extract_images(mapped)
             output = await self._publish(formats)
         except (Exception, asyncio.CancelledError):
@@ -78,15 +81,31 @@ class EncodingJob:
 
     async def _acquire(self) -> Acquired:
         job = self._job
-        return await self._step(acquire, AcquireRequest(self._id, job.content_acquisition, job.media_mappings))
+        return await self._step(
+            acquire, AcquireRequest(self._id, job.content_acquisition, job.media_mappings, self._watermark_names())
+        )
 
-    async def _map(self, acquired: Acquired) -> tuple[Mapped, Prepared]:
-        mapped = await self._step(map_media, MapRequest(self._id, acquired.files, self._job.media_mappings))
-        return mapped, await self._step(prepare_text, PrepareRequest(self._id, mapped))
+    def _watermark_names(self) -> list[str]:
+        watermarks = self._job.content_processing.visible_video_watermarks or []
+        return list(dict.fromkeys(each.watermark_file_name for each in watermarks))
 
-    async def _encode(self, mapped: Mapped, prepared: Prepared) -> list[PackagedFormat]:
+    async def _map(self, acquired: Acquired) -> tuple[Mapped, list[Mark], Prepared]:
+        names = self._watermark_names()
+        media = [file for file in acquired.files if file.name not in names]
+        mapped = await self._step(map_media, MapRequest(self._id, media, self._job.media_mappings))
+        marks = await self._prepare_watermarks(mapped, acquired)
+        return mapped, marks, await self._step(prepare_text, PrepareRequest(self._id, mapped))
+
+    async def _prepare_watermarks(self, mapped: Mapped, acquired: Acquired) -> list[Mark]:
+        watermarks = self._job.content_processing.visible_video_watermarks
+        if not watermarks or not mapped.video:
+            return []
+        request = WatermarksRequest(self._id, watermarks, acquired.files, mapped.video)
+        return await self._step(prepare_watermarks, request)
+
+    async def _encode(self, mapped: Mapped, marks: list[Mark], prepared: Prepared) -> list[PackagedFormat]:
         made = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing.without_drm()))
-        audio, video = await _together(self._encode_audio(mapped, made), self._encode_video(mapped, made))
+        audio, video = await _together(self._encode_audio(mapped, made), self._encode_video(mapped, made, marks))
         packaged = await self._step(
             package,
             PackageRequest(
@@ -100,14 +119,14 @@ class EncodingJob:
                 self._job.content_processing.drm(),
             ),
         )
-        return packaged.formats
+        return await self._make_thumbnails(made, video, packaged.formats)
 
     async def _encode_audio(self, mapped: Mapped, made: Plan) -> EncodedAudio:
         if not made.audio:
             return EncodedAudio()
         return await self._step(encode_audio, AudioRequest(self._id, mapped.audio, made))
 
-    async def _encode_video(self, mapped: Mapped, made: Plan) -> Joined:
+    async def _encode_video(self, mapped: Mapped, made: Plan, marks: list[Mark]) -> Joined:
         if not mapped.video:
             return Joined()
         video, of = mapped.video, len(made.chunks)
@@ -115,7 +134,7 @@ class EncodingJob:
             *(
                 self._step(
                     encode_chunk,
-                    ChunkRequest(self._id, video, made, chunk),
+                    ChunkRequest(self._id, video, made, chunk, marks),
                     activity_id=chunk_activity_id(chunk.index),
                     detail=f"chunk {chunk.index + 1} of {of} in {len(made.video)} renditions",
                 )
@@ -124,9 +143,22 @@ class EncodingJob:
         )
         return await self._step(join_chunks, JoinRequest(self._id, video, made, list(chunks)))
 
+    async def _make_thumbnails(self, made: Plan, video: Joined, formats: list[PackagedFormat]) -> list[PackagedFormat]:
+        """The formats with thumbnails; without, where they fail: the client is told by an event of its own."""
+        section = self._job.thumbnails
+        if not section or not section.generate:
+            return formats
+        request = ThumbnailsRequest(self._id, section, made, video.paths, formats)
+        try:
+            return await self._step(make_thumbnails, request)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return formats
+
     async def _extract_images(self, mapped: Mapped) -> None:
         section = self._job.image_extraction
-        if not section or not mapped.video:
+        if not section:
             return
         request = ImagesRequest(self._id, mapped.video, section, self._job.content_publishing)
         try:

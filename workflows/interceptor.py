@@ -163,6 +163,8 @@ class _Workflow(WorkflowInboundInterceptor):
                 self.outbox.emit(step.failure(reason(error)), step.watch(outcome))
         elif step.event:
             self.outbox.emit(step.event(outcome), step.watch(outcome))
+        elif plan := step.watch(outcome):
+            self.outbox.watch(plan)
 
     def _fail(self, error: BaseException) -> Exception:
         """Emit the FinalError; returns what the run is to end with."""

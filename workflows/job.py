@@ -6,10 +6,11 @@ from uuid import UUID, uuid5
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from activities.images import ImageExtraction, Thumbnails
+from activities.images import ImageExtraction
 from activities.mappings import MediaMappings
 from activities.processing import ContentProcessing
 from activities.storage.config import Location, WritableLocation
+from activities.thumbnails import Thumbnails
 from publishers.config import MessagePublisher
 from publishers.events import Sender
 from publishers.wire import Wire
@@ -52,6 +53,10 @@ class Job(Wire):
         if self.content_processing.delete_files_from_source_when_done and self.content_acquisition.provider == "Http":
             raise ValueError("DeleteFilesFromSourceWhenDone cannot be kept with an Http source; set it to false")
         return self
+
+    @property
+    def makes_thumbnails(self) -> bool:
+        return self.thumbnails is not None and self.thumbnails.generate
 
     @classmethod
     def parse(cls, description: object) -> "Job":

@@ -228,6 +228,10 @@ def _publishing(outcome: Outcome) -> WatchPlan:
 
 
 def _publishing_unless_images(outcome: Outcome) -> WatchPlan | None:
+    return None if outcome.job.image_extraction or outcome.job.makes_thumbnails else _publishing(outcome)
+
+
+def _publishing_unless_stills(outcome: Outcome) -> WatchPlan | None:
     return None if outcome.job.image_extraction else _publishing(outcome)
 
 
@@ -236,12 +240,18 @@ STEPS: dict[str, Step] = {
     "validate": Step(Phase.PRE_VALIDATION, _job_created, watch=_acquisition),
     "acquire": Step(Phase.ACQUISITION, _content_acquired),
     "map_media": Step(Phase.MEDIA_MAPPING, _content_mapped),
+    "prepare_watermarks": Step(Phase.MEDIA_MAPPING),
     "prepare_text": Step(Phase.MEDIA_MAPPING, _content_pre_processed),
     "plan": Step(Phase.ENCODING, _video_encoding_started, watch=_encoding),
     "encode_audio": Step(Phase.ENCODING),
     "encode_chunk": Step(Phase.ENCODING),
     "join_chunks": Step(Phase.ENCODING),
     "package": Step(Phase.ENCODING, _encoding_finished, watch=_publishing_unless_images),
+    "make_thumbnails": Step(
+        Phase.IMAGE_EXTRACTION,
+        failure=lambda text: events.ImagesExtractionFailure(message=text),
+        watch=_publishing_unless_stills,
+    ),
     "extract_images": Step(
         Phase.IMAGE_EXTRACTION,
         _images_extracted,

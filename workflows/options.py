@@ -19,7 +19,9 @@ from activities.map import map_media
 from activities.package import package
 from activities.plan import plan
 from activities.prepare import prepare_text
+from activities.thumbnails import make_thumbnails
 from activities.validate import validate
+from activities.watermarks import prepare_watermarks
 
 WORKFLOW = "EncodingJob"
 RESEND_WORKFLOW = "ResendEvents"
@@ -51,12 +53,14 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
+    prepare_watermarks: Options("read the watermarks", timedelta(hours=1), TRANSCODE_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
     plan: Options("choose renditions and chunks", timedelta(minutes=10)),
     encode_audio: Options("encode all sound", timedelta(days=2), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
     join_chunks: Options("join and check the chunks", timedelta(hours=6), TRANSCODE_QUEUE),
     package: Options("write segments and manifests", timedelta(hours=12), TRANSCODE_QUEUE),
+    make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), TRANSCODE_QUEUE),
     extract_images: Options("extract still frames", timedelta(hours=1), TRANSCODE_QUEUE),
     deliver: Options("publish media, then manifests", timedelta(days=1)),
     clean_up: Options("remove the workspace", timedelta(minutes=10)),

@@ -191,9 +191,10 @@ class Outbox:
         self.log.append(event)
         self._put(event)
         if then:
-            self._start_watch(then)
+            self.watch(then)
 
-    def _start_watch(self, plan: WatchPlan) -> None:
+    def watch(self, plan: WatchPlan) -> None:
+        """Start the progress of a phase, where no event stands before it."""
         watch = Watch(
             phase=plan.phase,
             event=plan.event,

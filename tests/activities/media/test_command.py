@@ -9,8 +9,11 @@ from activities.media.command import (
     extract_text_command,
     image_command,
     join_command,
+    thumbnails_command,
     video_command,
 )
+from activities.media.manifests import Tiles
+from activities.media.marks import Mark
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
 
@@ -162,3 +165,40 @@ def test_joining_copies() -> None:
 def test_quality_of_images_runs_from_worst_to_best() -> None:
     qualities = [image_command(Path("/w/a.mp4"), VIDEO, 1.0, q, Path("/w/a.jpg")) for q in (1, 50, 80, 100)]
     assert [option(command, "-q:v") for command in qualities] == [["31"], ["17"], ["8"], ["2"]]
+
+
+def test_a_mark_lives_by_the_clock_of_the_film() -> None:
+    mark = Mark("m.rgba", 64, 32, x=10, y=20, start=62, end=70, fade_in=1, fade_out=0.5)
+    outputs = {"small": Path("/w/s.mp4")}
+    plan, files = Plan(video=RUNGS[:1]), [(Path("/w/m.rgba"), mark)]
+    command = words(video_command(Path("/w/0001.mp4"), VIDEO, plan, Chunk(1, 60.0, 30.0), outputs, marks=files))
+    assert option(command, "-i") == ["file:/w/0001.mp4", "file:/w/m.rgba"]
+    assert option(command, "-video_size") == ["64x32"]
+    assert graph(command)[:-4] == [
+        "[0:2]setpts=PTS-STARTPTS[s0]",
+        "[s0]scale=1280:720[s1]",
+        "[s1]setsar=1[s2]",
+        "[1:v]format=yuva420p[s3]",
+        "[s3]loop=loop=-1:size=1[s4]",
+        "[s4]setpts=(60.000000+N/(24000/1001))/TB[s5]",
+        "[s5]fade=alpha=1:duration=1:start_time=62:type=in[s6]",
+        "[s6]fade=alpha=1:duration=0.5:start_time=69.5:type=out[s7]",
+        "[s7]setpts=PTS-60.000000/TB[s8]",
+        "[s2][s8]overlay=enable=gte(t\\,2.000)*lt(t\\,10.000):eof_action=repeat:format=yuv420:shortest=1:x=10:y=20[s9]",
+    ]
+
+
+def test_thumbnails_need_no_more_than_key_frames() -> None:
+    tiles = Tiles("thumbnails", 160, 90, 5, 4, 10, 600, 0)
+    command = words(thumbnails_command(Path("/w/s.mp4"), tiles, 4, Path("/w/%d.jpg"), only_keys=True))
+    assert option(command, "-skip_frame") == ["nokey"]
+    assert graph(command) == [
+        "[0:v:0]tpad=stop=-1:stop_mode=clone[s0]",
+        "[s0]fps=fps=1000/10000:round=up:start_time=0[s1]",
+        "[s1]trim=end_frame=60[s2]",
+        "[s2]scale=force_original_aspect_ratio=decrease:h=90:w=160[s3]",
+        "[s3]pad=h=90:w=160:x=(ow-iw)/2:y=(oh-ih)/2[s4]",
+        "[s4]setsar=1[s5]",
+        "[s5]format=yuvj420p[s6]",
+        "[s6]tile=5x4[s7]",
+    ]

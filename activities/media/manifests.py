@@ -1,0 +1,112 @@
+"""Adds a track of tiled images to the manifests: the packager writes none.
+
+DASH: DASH-IF IOP 4.3, section 6.2.6. HLS: the image media playlist that Roku, Shaka Player and others read.
+"""
+
+import io
+import math
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+MPD = "urn:mpeg:dash:schema:mpd:2011"
+TILE = "http://dashif.org/guidelines/thumbnail_tile"
+HLS_VERSION = 7
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Sheets of equal images, `1.jpg`, `2.jpg`, … in a folder beside the manifest; the last may not be full."""
+
+    folder: str
+    """Its name, which is also that of the representation and the playlist."""
+    width: int
+    """Of one image, in pixels."""
+    height: int
+    columns: int
+    rows: int
+    seconds: float
+    """From one image to the next."""
+    duration: float
+    """Seconds of film that all sheets cover."""
+    bandwidth: int
+    """bit/s"""
+
+    @property
+    def sheet_seconds(self) -> float:
+        """What a full sheet covers."""
+        return self.columns * self.rows * self.seconds
+
+    @property
+    def images(self) -> int:
+        return max(1, math.ceil(round(self.duration / self.seconds, 3)))
+
+    @property
+    def sheets(self) -> int:
+        return math.ceil(self.images / (self.columns * self.rows))
+
+
+def with_tiles(mpd: str, tiles: Tiles) -> str:
+    """An MPD with the track in its last period; one that has it already stays as it is."""
+    for _, (prefix, address) in ET.iterparse(io.StringIO(mpd), events=["start-ns"]):  # noqa: S314 - the packager's
+        ET.register_namespace(prefix, address)
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))  # noqa: S314 - the same
+    document = ET.fromstring(mpd, parser)  # noqa: S314 - the same
+    period = document.findall(f"{{{MPD}}}Period")[-1]
+    sets = period.findall(f"{{{MPD}}}AdaptationSet")
+    if any(each.get("contentType") == "image" for each in sets):
+        return mpd
+    period.append(_adaptation_set(tiles, max((int(each.get("id", 0)) for each in sets), default=-1) + 1))
+    ET.indent(document)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + str(ET.tostring(document, encoding="unicode")) + "\n"
+
+
+def _adaptation_set(tiles: Tiles, number: int) -> ET.Element:
+    added = ET.Element(f"{{{MPD}}}AdaptationSet", id=str(number), contentType="image", mimeType="image/jpeg")
+    ET.SubElement(
+        added,
+        f"{{{MPD}}}SegmentTemplate",
+        media=f"{tiles.folder}/$Number$.jpg",
+        timescale="1000",
+        duration=str(round(tiles.sheet_seconds * 1000)),
+        startNumber="1",
+    )
+    representation = ET.SubElement(
+        added,
+        f"{{{MPD}}}Representation",
+        id=tiles.folder,
+        bandwidth=str(tiles.bandwidth),
+        width=str(tiles.columns * tiles.width),
+        height=str(tiles.rows * tiles.height),
+    )
+    ET.SubElement(
+        representation, f"{{{MPD}}}EssentialProperty", schemeIdUri=TILE, value=f"{tiles.columns}x{tiles.rows}"
+    )
+    return added
+
+
+def with_image_stream(master: str, tiles: Tiles) -> str:
+    """A master playlist with the line of the track at its end; one that has it already stays as it is."""
+    line = (
+        f"#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={tiles.bandwidth},RESOLUTION={tiles.width}x{tiles.height},"
+        f'CODECS="jpeg",URI="{tiles.folder}.m3u8"'
+    )
+    return master if "#EXT-X-IMAGE-STREAM-INF:" in master else f"{master.rstrip()}\n\n{line}\n"
+
+
+def image_playlist(tiles: Tiles) -> str:
+    """The media playlist of the track."""
+    layout = (
+        f"#EXT-X-TILES:RESOLUTION={tiles.width}x{tiles.height},LAYOUT={tiles.columns}x{tiles.rows},"
+        f"DURATION={tiles.seconds:.7g}"
+    )
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{HLS_VERSION}",
+        f"#EXT-X-TARGETDURATION:{math.ceil(tiles.sheet_seconds)}",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        "#EXT-X-IMAGES-ONLY",
+    ]
+    for number in range(1, tiles.sheets + 1):
+        seconds = min(tiles.sheet_seconds, tiles.duration - (number - 1) * tiles.sheet_seconds)
+        lines += [f"#EXTINF:{seconds:.3f},", layout, f"{tiles.folder}/{number}.jpg"]
+    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
