@@ -1,20 +1,19 @@
 """The events of a job and the transports that carry them to the client's queues."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
 
-from publishers import files, ftps, rabbitmq, service_bus, sqs
 from publishers.base import Connection
-from publishers.config import AmazonSqs, AzureServiceBusQueue, Files, Ftps, MessagePublisher, RabbitMq
+from publishers.config import MessagePublisher
 from publishers.connections import use
 from publishers.events import Message
 
-CONNECT: dict[type[MessagePublisher], Callable[[Any], Connection]] = {
-    RabbitMq: rabbitmq.connect,
-    AzureServiceBusQueue: service_bus.connect,
-    AmazonSqs: sqs.connect,
-    Ftps: ftps.connect,
-    Files: files.connect,
+# Imported when first needed: the libraries of some take half a second to load, at each start of a command.
+TRANSPORTS = {
+    "RabbitMQ": "rabbitmq",
+    "AzureServiceBusQueue": "service_bus",
+    "AmazonSqs": "sqs",
+    "Ftps": "ftps",
+    "Files": "files",
 }
 
 
@@ -24,7 +23,7 @@ async def publish(to: MessagePublisher, message: Message) -> None:
     Raises:
         PublishError: it is not known to have arrived.
     """
-    await use(to.endpoint, lambda: CONNECT[type(to)](to), lambda connection: connection.send(to, message))
+    await use(to.endpoint, lambda: _connect(to), lambda connection: connection.send(to, message))
 
 
 async def check(to: MessagePublisher) -> None:
@@ -33,4 +32,9 @@ async def check(to: MessagePublisher) -> None:
     Raises:
         PublishError: they could not.
     """
-    await use(to.endpoint, lambda: CONNECT[type(to)](to), lambda connection: connection.check(to))
+    await use(to.endpoint, lambda: _connect(to), lambda connection: connection.check(to))
+
+
+def _connect(to: MessagePublisher) -> Connection:
+    connection: Connection = import_module(f"publishers.{TRANSPORTS[to.type]}").connect(to)
+    return connection

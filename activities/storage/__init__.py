@@ -1,25 +1,22 @@
 """Where content comes from and goes to: one module a provider behind one small protocol."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import Any, overload
 
 from activities.secrets import SecretError, revealed
-from activities.storage.azure import AzureBlobStorage
 from activities.storage.base import Source, Storage, StorageError
 from activities.storage.config import Location, WritableLocation
-from activities.storage.files import FilesStorage
-from activities.storage.ftps import FtpsStorage
-from activities.storage.http import HttpSource
-from activities.storage.s3.storage import S3Storage
 
-OPENERS: dict[str, Callable[[Any], Source]] = {
-    "AmazonS3": S3Storage,
-    "AmazonS3Compatible": S3Storage,
-    "AzureBlob": AzureBlobStorage,
-    "Files": FilesStorage,
-    "Ftps": FtpsStorage,
-    "Http": HttpSource,
+# Imported when first needed: the libraries of some take half a second to load, at each start of a command.
+PROVIDERS = {
+    "AmazonS3": ("s3.storage", "S3Storage"),
+    "AmazonS3Compatible": ("s3.storage", "S3Storage"),
+    "AzureBlob": ("azure.storage", "AzureBlobStorage"),
+    "Files": ("files", "FilesStorage"),
+    "Ftps": ("ftps.storage", "FtpsStorage"),
+    "Http": ("http.source", "HttpSource"),
 }
 
 
@@ -42,7 +39,10 @@ def opened(location: Location) -> Iterator[Any]:
 
 
 def _open(location: Location) -> Source:
+    module, name = PROVIDERS[location.provider]
+    provider = getattr(import_module(f"activities.storage.{module}"), name)
     try:
-        return OPENERS[location.provider](revealed(location))
+        found: Source = provider(revealed(location))
     except SecretError as error:
         raise StorageError(str(error), field="CredentialsSecret") from None
+    return found

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from activities.storage.azure_folder import blob_folder
+from activities.storage.azure.folder import blob_folder
 from activities.storage.s3.address import Folder as S3Folder
 from publishers.urls import Folder, FtpUrl, HttpFolder
 from publishers.wire import OptionalSecret, Protected, Secret, spelled

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from activities.storage import azure, opened
+from activities.storage import opened
+from activities.storage.azure import storage as azure
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import AzureBlobLocation
 from tests.activities.storage.doing import Place

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from activities.storage.azure_folder import blob_folder
+from activities.storage.azure.folder import blob_folder
 from activities.storage.config import AzureBlobLocation
 
 HOST = "https://acme.blob.core.windows.net"

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import BlobBlock, BlobClient, BlobType, ContainerClient, ContentSettings
 
-from activities.storage import azure_upload, opened
-from activities.storage.azure import AzureBlobStorage
+from activities.storage import opened
+from activities.storage.azure import upload as azure_upload
+from activities.storage.azure.storage import AzureBlobStorage
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import AzureBlobLocation
 from activities.storage.journal import Journal

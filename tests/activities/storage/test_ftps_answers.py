@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from activities.storage import ftp_listing, ftps, patience
+from activities.storage import patience
 from activities.storage.base import StorageError
 from activities.storage.config import FtpsLocation
-from activities.storage.ftp_listing import Kind, machine_listing, unix_listing
+from activities.storage.ftps import listing as ftp_listing
+from activities.storage.ftps import storage as ftps
+from activities.storage.ftps.listing import Kind, machine_listing, unix_listing
 from tests.activities.storage.doing import check_fails, entries, fetch
 from tests.places import ftps as location
 from tests.servers.ftp_script import Script

@@ -228,7 +228,7 @@ async def test_a_server_that_takes_one_connection_is_served_with_one(
 async def test_a_connection_that_broke_while_idle_is_replaced(
     ftps_place: Place, vsftpd: Vsftpd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.storage.ftp_pool.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("activities.storage.ftps.pool.FRESH_SECONDS", 0.0)
     with opened(ftps_place.location) as storage:
         storage.check_readable()
         vsftpd.break_off()

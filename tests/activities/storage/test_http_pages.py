@@ -1,6 +1,6 @@
 import pytest
 
-from activities.storage.http_pages import NoListing, links
+from activities.storage.http.pages import NoListing, links
 
 ADDRESS = "http://host/media/in%20put/"
 

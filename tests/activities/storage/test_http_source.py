@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.storage import download, http, http_connections, opened
+from activities.storage import download, opened
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import HttpLocation
+from activities.storage.http import connections as http_connections
+from activities.storage.http import source as http
 from tests.activities.storage.doing import SourcePlace, entries, fetch, look
 from tests.servers.nginx import Nginx
 from tests.servers.ports import free_ports

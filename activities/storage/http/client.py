@@ -9,8 +9,8 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
 from activities.storage.base import StorageError
-from activities.storage.http_connections import Pace, connections
-from activities.storage.http_errors import explained, status_error
+from activities.storage.http.connections import Pace, connections
+from activities.storage.http.errors import explained, status_error
 from publishers.tls import VARIABLE as CA_FILE
 
 MOST_REDIRECTS = 5

@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 from activities.storage.base import Entry, Kept, Span, StorageError, inside
 from activities.storage.config import FtpsLocation
-from activities.storage.ftp_listing import Kind, Listed, facts_of, folder_listing
-from activities.storage.ftp_pool import Pool
-from activities.storage.ftp_upload import BEGUN, FtpsUpload, file_size, part_of
+from activities.storage.ftps.listing import Kind, Listed, facts_of, folder_listing
+from activities.storage.ftps.pool import Pool
+from activities.storage.ftps.upload import BEGUN, FtpsUpload, file_size, part_of
 from publishers.ftp import LOGIN, PORTS, Client, FtpError, explained
 
 PATIENCE = 30.0

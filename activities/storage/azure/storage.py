@@ -13,9 +13,9 @@ from azure.core.paging import ItemPaged
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobClient, BlobProperties, BlobType, ContainerClient
 
-from activities.storage.azure_errors import azure_explained
-from activities.storage.azure_folder import blob_folder
-from activities.storage.azure_upload import BLOCK, PIECE, SOURCE, begun, blocks, generated, put
+from activities.storage.azure.errors import azure_explained
+from activities.storage.azure.folder import blob_folder
+from activities.storage.azure.upload import BLOCK, PIECE, SOURCE, begun, blocks, generated, put
 from activities.storage.base import Digest, Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AzureBlobLocation
 from publishers.tls import VARIABLE, authorities, verifying

@@ -13,9 +13,9 @@ from urllib3.util import parse_url
 
 from activities.storage.base import Entry, Span, StorageError, inside
 from activities.storage.config import HttpLocation
-from activities.storage.http_client import PORTS, Answer, HttpClient
-from activities.storage.http_files import check_range, digest_of, size_of, unchanged, version_of
-from activities.storage.http_pages import Link, NoListing, links
+from activities.storage.http.client import PORTS, Answer, HttpClient
+from activities.storage.http.files import check_range, digest_of, size_of, unchanged, version_of
+from activities.storage.http.pages import Link, NoListing, links
 
 PIECE = 1 << 18
 """Bytes that are read at once."""

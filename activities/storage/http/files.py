@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from activities.storage.base import Digest, Entry, Span, StorageError
-from activities.storage.http_client import Answer
+from activities.storage.http.client import Answer
 
 STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 NUMBER = re.compile(r"\d{1,18}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from activities.storage.base import Kept, OnBytes, Span, StorageError
 from activities.storage.explain import explained
-from activities.storage.ftp_listing import size_of
+from activities.storage.ftps.listing import size_of
 from publishers.atomic import temporary_name
 from publishers.ftp import Client
 

@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
-from activities.storage.azure_errors import azure_explained
+from activities.storage.azure.errors import azure_explained
 from activities.storage.base import Kept, OnBytes, Span, StorageError, Upload
 from activities.storage.content import cache_control, content_type
 from activities.storage.explain import explained

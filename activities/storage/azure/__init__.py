@@ -1,0 +1,1 @@
+"""Folders in containers of Azure Blob Storage."""

@@ -1,0 +1,1 @@
+"""Folders on web servers, for reading."""
