@@ -101,13 +101,8 @@ async def test_a_title_goes_from_one_kind_of_storage_to_another(
     indirect=["place"],
 )
 async def test_5003_credentials_that_are_wrong_are_told_with_their_field(
-    kind: str,
-    field: str,
-    service: Service,
-    filled: Callable[[SourcePlace], SourcePlace],
-    request: pytest.FixtureRequest,
+    place: Place, field: str, service: Service, filled: Callable[[SourcePlace], SourcePlace]
 ) -> None:
-    place = request.getfixturevalue(f"{kind}_place")
     wrong = job(service, filled(place), place)
     for section in ("ContentAcquisition", "ContentPublishing"):
         wrong[section]["CredentialsSecret"] = "d3JvbmctcGFzc3dvcmQtd3Jvbmc="
