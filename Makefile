@@ -61,7 +61,7 @@ demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: ke
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
 bench: $(STAMP) $(SERVERS)/node/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
-	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl
 	@$(BIN)/python -m benchmarks $(ONLY)
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \

@@ -3,41 +3,22 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
-from s3transfer.manager import TransferManager
 
 from activities.storage import opened
-from activities.storage.config import AzureBlobLocation, FtpsLocation, S3CompatibleLocation
 from activities.storage.download import fetched, listed, looked_at
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
-from tests.servers.s3 import S3
+from benchmarks.peers import Files, Peer, RemoteLocation, azure, ftps, s3
 
 LARGE = [512 << 20]
 SMALL = [1 << 20] * 200
 SETS = {"one file of 512 MiB": LARGE, "200 files of 1 MiB": SMALL}
 MIB = 1 << 20
-
-Files = Sequence[tuple[Path, str]]
-"""Local paths, and names in the folder."""
-RemoteLocation = FtpsLocation | S3CompatibleLocation | AzureBlobLocation
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A provider: a location of ours by folder, and how its own library copies many files to and from that folder."""
-
-    name: str
-    location: Callable[[str], RemoteLocation]
-    up: Callable[[str, Files], None]
-    down: Callable[[str, Files], None]
 
 
 async def measure(scratch: Path, rounds: int) -> list[Table]:
@@ -46,9 +27,11 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
         "provider", "what", "way", "library", "ours", "ratio", title=f"transfer: MiB a second, medians of {rounds}"
     )
     folders = count(1)
-    with _s3(scratch) as s3:
-        for peer in [s3]:
+    for running in (s3, azure, ftps):
+        with running(scratch) as peer:
             for what, sizes in SETS.items():
+                if len(sizes) > 1 and not peer.takes_many:
+                    continue
                 files = _files(scratch / what, sizes)
                 rates = [await _round(peer, f"round-{next(folders)}", files) for _ in range(rounds)]
                 for way, both in zip(("up", "down"), zip(*rates, strict=True), strict=True):
@@ -108,41 +91,3 @@ def _files(folder: Path, sizes: Sequence[int]) -> Files:
 def _remove(files: Files) -> None:
     for path, _ in files:
         path.unlink()
-
-
-@contextmanager
-def _s3(scratch: Path) -> Iterator[Peer]:
-    folder = scratch / "s3"
-    folder.mkdir()
-    server = S3(folder)
-    try:
-        server.start()
-        with TransferManager(server.client) as manager:
-            bucket = server.bucket
-
-            def wait(futures: list[Any]) -> None:
-                for future in futures:
-                    future.result()
-
-            yield Peer(
-                "S3 (seaweedfs), boto3",
-                lambda folder: _location(server, folder),
-                lambda folder, files: wait(
-                    [manager.upload(str(path), bucket, f"{folder}/{name}") for path, name in files]
-                ),
-                lambda folder, files: wait(
-                    [manager.download(bucket, f"{folder}/{name}", str(path)) for path, name in files]
-                ),
-            )
-    finally:
-        server.stop()
-
-
-def _location(server: S3, folder: str) -> S3CompatibleLocation:
-    return S3CompatibleLocation(
-        provider="AmazonS3Compatible",
-        uri_path=f"s3://{server.bucket}/{folder}/",
-        endpoint_url=server.url,
-        credentials_name=server.admin.key_id,
-        credentials_secret=server.admin.secret,
-    )
