@@ -53,7 +53,7 @@ class AudioStream:
     channels: int
     language: str | None
     duration: float
-    """seconds"""
+    """Seconds from the start of the container to the end of the sound."""
     exact: bool = True
     """Whether the duration is this track's own: not its container's, not estimated from a bitrate."""
     descriptive: bool = False
@@ -133,10 +133,10 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         width=width,
         height=height,
         frame_rate=rate,
-        duration=_duration(stream, container),
+        duration=_duration(stream, container) - (0.0 if stream.get("duration") else _start(stream, container)),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
-        start=max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0))),
+        start=_start(stream, container),
     )
 
 
@@ -146,7 +146,7 @@ def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
         codec=stream.get("codec_name", "unknown"),
         channels=stream["channels"],
         language=_language(stream),
-        duration=_duration(stream, container),
+        duration=_duration(stream, container) + (_start(stream, container) if stream.get("duration") else 0.0),
         exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
         descriptive=_is_any(stream, "visual_impaired", "descriptions"),
     )
@@ -170,13 +170,17 @@ def _language(stream: dict[str, Any]) -> str | None:
     return language
 
 
+def _start(stream: dict[str, Any], container: dict[str, Any]) -> float:
+    return max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0)))
+
+
 def _duration(stream: dict[str, Any], container: dict[str, Any]) -> float:
     own = _own_duration(stream)
     return float(container.get("duration") or 0) if own is None else own
 
 
 def _own_duration(stream: dict[str, Any]) -> float | None:
-    """Matroska keeps it in a tag of the track: `00:00:02.080000000`."""
+    """Matroska keeps it in a tag of the track: `00:00:02.080000000`, counted from the start of the container."""
     if stream.get("duration"):
         return float(stream["duration"])
     tag = stream.get("tags", {}).get("DURATION", "")
