@@ -51,21 +51,22 @@ Mixes = dict[_Streams, dict[str, list[AudioRendition]]]
 
 def audio_command(request: Request, outputs: dict[str, Path], loudness: dict[str, Loudness]) -> list[str]:
     """Every audio rendition of every track. `outputs`: rendition name → file; `loudness`: of those to normalize."""
-    made = []
-    for sound, renditions in _mixed(request):
+    inputs, made = _inputs(request), []
+    for sound, renditions in _mixed(request, inputs):
         level = loudness.get(renditions[0].name)
         ready = normalized(sound, level) if level else sound
         ready = ready.filter("aformat", sample_rates=SAMPLE_RATES)
         for copy, rendition in zip(_copies(ready, len(renditions)), renditions, strict=True):
             encoder = {"c:a": ENCODERS[rendition.format], "b:a": f"{rendition.bitrate}k"}
             made.append(ffmpeg.output(copy, f"file:{outputs[rendition.name]}", **encoder, **mp4_options()))
-    return compiled(*made)
+    return compiled(*made, _read(inputs))
 
 
 def measuring_command(request: Request, folder: Path) -> list[str]:
     """Measure what `audio_command` would encode; one result for each of `mixes` goes into `folder`."""
-    passed = [measured(sound, folder / f"{renditions[0].name}.json") for sound, renditions in _mixed(request)]
-    return compiled(*(ffmpeg.output(sound, "-", format="null") for sound in passed))
+    inputs = _inputs(request)
+    passed = [measured(sound, folder / f"{renditions[0].name}.json") for sound, renditions in _mixed(request, inputs)]
+    return compiled(*(ffmpeg.output(sound, "-", format="null") for sound in passed), _read(inputs))
 
 
 def mixes(request: Request) -> list[str]:
@@ -87,10 +88,22 @@ def _streams(track: AudioTrack, end: float) -> _Streams:
     return _Streams(track.file.path, tuple(track.indices), tuple(missing), track.exact, silence)
 
 
-def _mixed(request: Request) -> Iterator[tuple[Any, list[AudioRendition]]]:
+def _inputs(request: Request) -> dict[str, Any]:
+    return {name: opened_input(path) for name, path in request.sources.items()}
+
+
+def _read(inputs: dict[str, Any]) -> Any:
+    """All streams, to nowhere, so that sound which starts behind the picture is not early.
+
+    In MPEG-TS ffmpeg counts time from the first packet of the streams that it reads.
+    """
+    streams = [opened[kind] for opened in inputs.values() for kind in ("v?", "a?")]
+    return ffmpeg.output(*streams, "-", c="copy", format="null")
+
+
+def _mixed(request: Request, inputs: dict[str, Any]) -> Iterator[tuple[Any, list[AudioRendition]]]:
     """Each sound in each asked layout, with the renditions that need it."""
     users = _users(request)
-    inputs = {name: opened_input(path) for name, path in request.sources.items()}
     for sound, layouts in zip(_sounds(inputs, [*users]), users.values(), strict=True):
         for copy, (layout, renditions) in zip(_copies(sound, len(layouts)), layouts.items(), strict=True):
             # The factors of a mix are at most 1 together: full channels do not clip where they meet.

@@ -16,6 +16,8 @@ from activities.media.process import run
 TIMEOUT = 30.0
 TAGS = "stream_tags=language,DURATION:format_tags=none"
 """Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
+RATES = range(4_000, 768_001)
+"""Hz that sound can have; a header with others would have minutes blown up to days."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
 """Formats without an index: ffprobe works their durations out from a bitrate."""
 
@@ -113,10 +115,12 @@ def parse(document: dict[str, Any]) -> Probe:
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
     for stream in document.get("streams", []):
         kind = stream.get("codec_type")
+        _check_clear(stream)
         still = _is_any(stream, "attached_pic", "timed_thumbnails")
         if kind == "video" and not still and stream.get("width") and stream.get("height"):
             result.tracks.append(_video(stream, container))
         elif kind == "audio" and stream.get("channels"):
+            _check_rate(stream)
             result.tracks.append(_audio(stream, container))
         elif kind == "subtitle":
             result.tracks.append(_text(stream))
@@ -138,6 +142,18 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
         start=_start(stream, container),
     )
+
+
+def _check_clear(stream: dict[str, Any]) -> None:
+    kinds = [data.get("side_data_type") for data in stream.get("side_data_list", [])]
+    if "Encryption initialization data" in kinds:
+        raise ProbeError(f"is encrypted (track {stream['index']}), and sources have to be in clear")
+
+
+def _check_rate(stream: dict[str, Any]) -> None:
+    rate = int(stream.get("sample_rate", RATES[0]))
+    if rate not in RATES:
+        raise ProbeError(f"has a sound of {rate} Hz (track {stream['index']}); it is damaged")
 
 
 def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
