@@ -145,7 +145,7 @@ async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
     for rendition in request.plan.audio:
         track = request.audio[rendition.track]
         encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {track.file.name!r}")
-        silence = max(0.0, request.plan.duration - track.duration)
+        silence = max(0.0, request.plan.picture - track.duration)
         heard = encoded.duration - silence
         if track.exact and not _reaches(heard, track.duration):
             raise _incomplete(f"sound of {track.file.name!r}", heard, track.duration)

@@ -77,6 +77,11 @@ class Plan:
     normalize: bool = False
     """Whether all sound is brought to one loudness."""
 
+    @property
+    def picture(self) -> float:
+        """Seconds that the picture lasts; 0 without one."""
+        return self.duration if self.video else 0.0
+
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:

@@ -51,7 +51,8 @@ Mixes = dict[_Streams, dict[str, list[AudioRendition]]]
 
 def audio_command(request: Request, outputs: dict[str, Path], loudness: dict[str, Loudness]) -> list[str]:
     """Every audio rendition of every track. `outputs`: rendition name → file; `loudness`: of those to normalize."""
-    inputs, made = _inputs(request), []
+    inputs = _inputs(request)
+    made = [_read(request, inputs)]
     for sound, renditions in _mixed(request, inputs):
         level = loudness.get(renditions[0].name)
         ready = normalized(sound, level) if level else sound
@@ -59,14 +60,14 @@ def audio_command(request: Request, outputs: dict[str, Path], loudness: dict[str
         for copy, rendition in zip(_copies(ready, len(renditions)), renditions, strict=True):
             encoder = {"c:a": ENCODERS[rendition.format], "b:a": f"{rendition.bitrate}k"}
             made.append(ffmpeg.output(copy, f"file:{outputs[rendition.name]}", **encoder, **mp4_options()))
-    return compiled(*made, _read(inputs))
+    return compiled(*made)
 
 
 def measuring_command(request: Request, folder: Path) -> list[str]:
     """Measure what `audio_command` would encode; one result for each of `mixes` goes into `folder`."""
     inputs = _inputs(request)
     passed = [measured(sound, folder / f"{renditions[0].name}.json") for sound, renditions in _mixed(request, inputs)]
-    return compiled(*(ffmpeg.output(sound, "-", format="null") for sound in passed), _read(inputs))
+    return compiled(*(ffmpeg.output(sound, "-", format="null") for sound in passed), _read(request, inputs))
 
 
 def mixes(request: Request) -> list[str]:
@@ -77,7 +78,7 @@ def mixes(request: Request) -> list[str]:
 def _users(request: Request) -> Mixes:
     users: Mixes = {}
     for rendition in request.plan.audio:
-        streams = _streams(request.tracks[rendition.track], request.plan.duration)
+        streams = _streams(request.tracks[rendition.track], request.plan.picture)
         users.setdefault(streams, {}).setdefault(rendition.sound, []).append(rendition)
     return users
 
@@ -92,12 +93,13 @@ def _inputs(request: Request) -> dict[str, Any]:
     return {name: opened_input(path) for name, path in request.sources.items()}
 
 
-def _read(inputs: dict[str, Any]) -> Any:
-    """All streams, to nowhere, so that sound which starts behind the picture is not early.
+def _read(request: Request, inputs: dict[str, Any]) -> Any:
+    """Picture and sound of each source, to nowhere, so that sound which starts behind the picture is not early.
 
     In MPEG-TS ffmpeg counts time from the first packet of the streams that it reads.
     """
-    streams = [opened[kind] for opened in inputs.values() for kind in ("v?", "a?")]
+    heard = {(track.file.path, track.index): None for track in (request.tracks[r.track] for r in request.plan.audio)}
+    streams = [opened["V:0?"] for opened in inputs.values()] + [inputs[path][str(index)] for path, index in heard]
     return ffmpeg.output(*streams, "-", c="copy", format="null")
 
 

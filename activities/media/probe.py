@@ -137,7 +137,7 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         width=width,
         height=height,
         frame_rate=rate,
-        duration=_duration(stream, container) - (0.0 if stream.get("duration") else _start(stream, container)),
+        duration=_shown_seconds(stream, container),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
         start=_start(stream, container),
@@ -188,6 +188,12 @@ def _language(stream: dict[str, Any]) -> str | None:
 
 def _start(stream: dict[str, Any], container: dict[str, Any]) -> float:
     return max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0)))
+
+
+def _shown_seconds(stream: dict[str, Any], container: dict[str, Any]) -> float:
+    """From the first picture to the end."""
+    seconds = _duration(stream, container)
+    return seconds if stream.get("duration") else max(0.0, seconds - _start(stream, container))
 
 
 def _duration(stream: dict[str, Any], container: dict[str, Any]) -> float:

@@ -8,7 +8,7 @@ import pytest
 
 from activities.encode import AudioRequest, encode_audio
 from activities.errors import EncodingError
-from activities.plan import AudioRendition, Plan
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.workspace import workspace
 from tests.activities.reading import decoded, loud_tenths, pitches, streams
 from tests.activities.running import JOB_ID, Running
@@ -24,7 +24,8 @@ STEEPEST = 1000
 async def heard(source: Path, sound: str = "Stereo", *, picture: float = 0.0) -> Path:
     """The only track of a source, encoded for a picture of so many seconds."""
     tracks = await audio_tracks(source, in_workspace(source))
-    plan = Plan(audio=[AudioRendition("a", 0, "en", 192, sound)], duration=picture)
+    video = [VideoRendition("v", 64, 64, 100)] if picture else []
+    plan = Plan(video, [AudioRendition("a", 0, "en", 192, sound)], duration=picture)
     made = await Running()(encode_audio, AudioRequest(JOB_ID, tracks[:1], plan))
     return workspace(JOB_ID) / made.paths["a"]
 
