@@ -8,8 +8,9 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
-from activities.media import command
+from activities.media import audio, command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
+from activities.media.loudness import Loudness, loudness_in
 from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
@@ -95,12 +96,24 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     files = {name: root / path for name, path in paths.items()}
     sources = {track.file.path: root / track.file.path for track in used}
     names = ", ".join(dict.fromkeys(repr(track.file.name) for track in used))
-    async with beating(Progress(total=max(track.duration for track in used))) as progress:
-        arguments = command.audio_command(sources, request.audio, request.plan, files)
-        await run_ffmpeg(arguments, f"the sound of {names}", _into(progress))
+    wanted = audio.Request(sources, request.audio, request.plan)
+    seconds = max(request.plan.duration, *(track.duration for track in used))
+    passes = 1 + request.plan.normalize
+    async with beating(Progress(total=passes * seconds)) as progress:
+        loudness = await _measured(wanted, root / folder, names, _into(progress)) if request.plan.normalize else {}
+        progress.done = (passes - 1) * seconds
+        arguments = audio.audio_command(wanted, files, loudness)
+        await run_ffmpeg(arguments, f"the sound of {names}", _into(progress, progress.done))
         await _check_sound(files, request)
         progress.done = progress.total
     return EncodedAudio(paths)
+
+
+async def _measured(wanted: audio.Request, folder: Path, names: str, on_seconds: OnSeconds) -> dict[str, Loudness]:
+    """The loudness of all that will be encoded, by rendition."""
+    await run_ffmpeg(audio.measuring_command(wanted, folder), f"the sound of {names}", on_seconds)
+    stats = {name: folder / f"{name}.json" for name in audio.mixes(wanted)}
+    return {name: loudness_in(file) for name, file in stats.items() if file.exists()}
 
 
 def _attempt_folder(name: str) -> str:
@@ -108,9 +121,9 @@ def _attempt_folder(name: str) -> str:
     return f"encoded/{name}-{activity.info().attempt}"
 
 
-def _into(progress: Progress) -> OnSeconds:
+def _into(progress: Progress, before: float = 0.0) -> OnSeconds:
     def set_done(seconds: float) -> None:
-        progress.done = seconds
+        progress.done = before + seconds
 
     return set_done
 
@@ -128,18 +141,14 @@ async def _checked(files: dict[str, Path], expected: float, source: str) -> int:
 
 
 async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
-    """Every rendition reaches the end of its track, where the source says for certain when that is."""
+    """Every rendition reaches its end, where the source says for certain when that is."""
     for rendition in request.plan.audio:
         track = request.audio[rendition.track]
         encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {track.file.name!r}")
-        if not _reaches(encoded.duration, track.duration) and await _is_exact(request.job_id, track):
-            raise _incomplete(f"sound of {track.file.name!r}", encoded.duration, track.duration)
-
-
-async def _is_exact(job_id: str, track: AudioTrack) -> bool:
-    tracks = (await probe(workspace(job_id) / track.file.path)).tracks
-    exact = {found.index for found in tracks if isinstance(found, AudioStream) and found.exact}
-    return exact.issuperset(track.indices)
+        silence = max(0.0, request.plan.picture - track.duration)
+        heard = encoded.duration - silence
+        if track.exact and not _reaches(heard, track.duration):
+            raise _incomplete(f"sound of {track.file.name!r}", heard, track.duration)
 
 
 def _reaches(duration: float, expected: float) -> bool:

@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-from activities.processing import AudioRepresentation, VideoRepresentation
+from activities.processing import CHANNELS, AudioRepresentation, VideoRepresentation, bitrates
 from activities.tracks import AudioTrack, VideoTrack
 
 Size = tuple[int, int]
@@ -13,7 +13,6 @@ DEFAULT_AUDIO = (
     AudioRepresentation(bitrate_in_kbps=128, sound="Stereo"),
     AudioRepresentation(bitrate_in_kbps=64, sound="Mono", creation_rule="OnMatchingSound"),
 )
-CHANNELS = {"Mono": 1, "Stereo": 2, "5.1": 6}
 
 
 def video_rungs(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[tuple[Size, int]]:
@@ -58,16 +57,18 @@ def even(length: Fraction | int) -> int:
 def audio_rungs(track: AudioTrack, asked: list[AudioRepresentation] | None) -> list[AudioRepresentation]:
     """The representations that are made of a track: those it has channels for, and the plainest where it has none.
 
-    A mono track is not blown up to stereo: it takes the mono rung, or the asked bitrate in mono.
+    A mono track is not blown up to stereo: it takes the mono rung, or the asked bitrate in mono. None is made twice.
     """
-    offered = list(asked or DEFAULT_AUDIO)
+    offered = list(dict.fromkeys(asked or DEFAULT_AUDIO))
     chosen = [rung for rung in offered if _suits(rung, track.channels)]
     if chosen:
         return chosen
     plainest = min(offered, key=lambda rung: CHANNELS[rung.sound])
     most = min(track.channels, CHANNELS[plainest.sound])
     sound = max((name for name in CHANNELS if CHANNELS[name] <= most), key=CHANNELS.__getitem__)
-    return [plainest.model_copy(update={"sound": sound})]
+    most_kbps = bitrates(plainest.audio_format, sound)[-1]
+    kbps = min(plainest.bitrate_in_kbps, most_kbps)
+    return [plainest.model_copy(update={"sound": sound, "bitrate_in_kbps": kbps})]
 
 
 def _suits(rung: AudioRepresentation, channels: int) -> bool:

@@ -13,10 +13,11 @@ from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
+from activities.media.groups import groups, home
 from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output, Shown
-from activities.plan import Plan, unique_names
+from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
-from activities.processing import OutputFormat
+from activities.processing import CHANNELS, OutputFormat
 from activities.workspace import fresh, workspace
 
 FOLDER = "output"
@@ -113,6 +114,8 @@ async def _run(
     command = packager.arguments(_descriptors(request, out, encryption), out, _first_language(request.plan))
     flags = packager.encryption_flags(encryption) if encryption else None
     await packager.run_packager(command, root, written, flags)
+    if out.hls:
+        packager.complete_audio_groups(root / out.folder, groups(request.plan.audio))
     if encryption:
         packager.name_fairplay_keys(root / out.folder, encryption)
 
@@ -139,15 +142,37 @@ def _keys(plan: Plan, encryption: Encryption | None) -> dict[str, ContentKey]:
 
 
 def _audio_descriptors(request: PackageRequest, out: Output, keys: dict[str, ContentKey]) -> Iterator[str]:
-    made = request.plan.audio
-    names = [title(r.language, native=request.native_names) + " (AD)" * r.descriptive for r in made]
-    labels: dict[int, str] = {}
-    for rendition, plain, name in zip(made, names, unique_names(names, TITLES), strict=True):
-        # In DASH the label tells choices apart: renditions of one track have the same, and no other track has it.
-        shown = Shown(name, labels.setdefault(rendition.track, name))
-        role = "description" if rendition.descriptive else None if shown.label == plain else "alternate"
-        source, key = request.audio[rendition.name], keys.get(rendition.name)
-        yield packager.audio(source, rendition.name, rendition.language, shown, out, role=role, key=key)
+    made, shown_names = request.plan.audio, _track_names(request)
+    found = groups(made)
+    for rendition in made:
+        name, is_first = shown_names[rendition.track]
+        role = "description" if rendition.descriptive else None if is_first else "alternate"
+        yield packager.audio(
+            request.audio[rendition.name],
+            rendition.name,
+            rendition.language,
+            Shown(name, _label(name, rendition, made)),
+            out,
+            group=home(found, rendition),
+            role=role,
+            key=keys.get(rendition.name),
+        )
+
+
+def _track_names(request: PackageRequest) -> dict[int, tuple[str, bool]]:
+    """Audio track → what players call it, and whether it is the first that would have this name."""
+    tracks = {r.track: r for r in request.plan.audio}
+    titles = [title(r.language, native=request.native_names) + " (AD)" * r.descriptive for r in tracks.values()]
+    names = zip(unique_names(titles, TITLES), titles, strict=True)
+    return {track: (name, name == plain) for track, (name, plain) in zip(tracks, names, strict=True)}
+
+
+def _label(name: str, rendition: AudioRendition, made: list[AudioRendition]) -> str:
+    """In DASH the label tells choices apart: players switch among the bitrates of one, and not between layouts."""
+    plainest = min(
+        (r for r in made if (r.track, r.format) == (rendition.track, rendition.format)), key=lambda r: CHANNELS[r.sound]
+    )
+    return name if rendition.sound == plainest.sound else f"{name} ({rendition.sound})"
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
@@ -182,7 +207,9 @@ def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
 
 def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:
     """The renditions as the first format has them."""
-    codecs = {rendition.name: "H264" for rendition in plan.video} | {rendition.name: "AAC" for rendition in plan.audio}
+    codecs = {rendition.name: "H264" for rendition in plan.video} | {
+        rendition.name: rendition.format for rendition in plan.audio
+    }
     scheme = encryption.scheme if encryption else None
     keys = _keys(plan, encryption)
     ids = {name: str(key.key_id) for name, key in keys.items()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from temporalio import activity
 
 from activities.ladder import audio_rungs, video_rungs
-from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.processing import AudioFormat, AudioRepresentation, ContentProcessing, VideoRepresentation
 from activities.tracks import Mapped, VideoTrack
 
 PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
@@ -48,6 +48,7 @@ class AudioRendition:
     sound: str
     """`Mono`, `Stereo` or `5.1`"""
     descriptive: bool = False
+    format: AudioFormat = "AAC"
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,27 @@ class Plan:
     preset: str = "medium"
     duration: float = 0.0
     """seconds of film"""
+    normalize: bool = False
+    """Whether all sound is brought to one loudness."""
+
+    @property
+    def picture(self) -> float:
+        """Seconds that the picture lasts; 0 without one."""
+        return self.duration if self.video else 0.0
 
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
     """One chunk for now: cutting needs no more than a longer list here."""
     mapped, settings = request.mapped, request.processing
-    durations = [mapped.video.duration] if mapped.video else [track.duration for track in mapped.audio]
+    durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
         video=video_renditions(mapped.video, settings.video_representations) if mapped.video else [],
         audio=audio_renditions(mapped, settings.audio_representations),
         chunks=[Chunk(0)] if mapped.video else [],
         preset=PRESETS[settings.optimize_for],
         duration=max(durations, default=0.0),
+        normalize=settings.normalize_audio,
     )
 
 
@@ -101,7 +110,7 @@ def audio_renditions(mapped: Mapped, asked: list[AudioRepresentation] | None) ->
     wanted = [(index, track, r) for index, track in enumerate(mapped.audio) for r in audio_rungs(track, asked)]
     names = unique_names(f"audio-{track.language}" for _, track, _ in wanted)
     return [
-        AudioRendition(name, index, track.language, r.bitrate_in_kbps, r.sound, track.descriptive)
+        AudioRendition(name, index, track.language, r.bitrate_in_kbps, r.sound, track.descriptive, r.audio_format)
         for name, (index, track, r) in zip(names, wanted, strict=True)
     ]
 

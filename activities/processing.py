@@ -10,7 +10,20 @@ from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
 Sound = Literal["Mono", "Stereo", "5.1"]
+CHANNELS: dict[str, int] = {"Mono": 1, "Stereo": 2, "5.1": 6}
+AudioFormat = Literal["AAC", "AC3"]
+AAC_MOST = 288
+"""kbit/s of one channel: 6144 bits in each of the 46.875 frames of a second."""
+AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+AC3_LEAST: dict[str, int] = {"Mono": 32, "Stereo": 64, "5.1": 128}
 Side = Annotated[int, Field(ge=16, le=8192)]
+
+
+def bitrates(audio_format: AudioFormat, sound: str) -> range | list[int]:
+    """The kbit/s that a format can have, from least to most."""
+    if audio_format == "AC3":
+        return [kbps for kbps in AC3_BITRATES if kbps >= AC3_LEAST[sound]]
+    return range(8, AAC_MOST * CHANNELS[sound] + 1)
 
 
 def _listed(value: Any) -> Any:
@@ -30,8 +43,19 @@ class AudioRepresentation(Wire):
 
     bitrate_in_kbps: int = Field(ge=8, le=2048)
     sound: Sound = "Stereo"
-    audio_format: Annotated[Literal["AAC", "AC3"], supported("AAC")] = "AAC"
+    audio_format: AudioFormat = "AAC"
     creation_rule: Literal["Always", "OnMatchingSound"] = "Always"
+
+    @model_validator(mode="after")
+    def _can_be_encoded(self) -> "AudioRepresentation":
+        allowed = bitrates(self.audio_format, self.sound)
+        if self.bitrate_in_kbps not in allowed:
+            listed = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(map(str, allowed))
+            raise ValueError(
+                f"BitrateInKbps: {self.audio_format} in {self.sound} cannot have {self.bitrate_in_kbps}; "
+                f"choose from {listed}"
+            )
+        return self
 
 
 class Naming(Wire):
@@ -56,7 +80,7 @@ class ContentProcessing(Drm):
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
     bitrate_ladder: Literal["V2"] | None = None
     audio_representations: list[AudioRepresentation] | None = Field(None, max_length=10)
-    normalize_audio: Annotated[bool, supported(False)] = False
+    normalize_audio: bool = False
     force_pixel_aspect_ratio_to_1: Annotated[bool | None, supported(None, True)] = None
     force_aspect_ratio_to_standard: Annotated[bool, supported(False)] = False
     search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False

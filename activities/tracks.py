@@ -39,6 +39,11 @@ class VideoTrack:
     start: float = 0.0
     """Seconds from the start of the container to the first picture."""
 
+    @property
+    def end(self) -> float:
+        """Seconds from the start of the container."""
+        return self.start + self.duration
+
 
 @dataclass(frozen=True)
 class MonoTrack:
@@ -47,7 +52,7 @@ class MonoTrack:
     index: int
     """Stream index inside the container."""
     duration: float
-    """seconds"""
+    """Seconds from the start of the container to the end."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,12 @@ class AudioTrack:
     codec: str
     channels: int
     duration: float
-    """seconds; of a joined track, the longest stream's"""
+    """Seconds from the start of the container to the end; of a joined track, of the longest stream's."""
     descriptive: bool = False
     mono: list[MonoTrack] = field(default_factory=list)
     """The streams that are joined, L R or L R C LFE Ls Rs; empty = the track is one stream."""
+    exact: bool = True
+    """Whether the duration is certain."""
 
     @property
     def indices(self) -> list[int]:

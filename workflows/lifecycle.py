@@ -145,7 +145,7 @@ def _video_encoding_started(outcome: Outcome) -> events.Body:
         ],
         audio_representations=[
             events.AudioRepresentationInUse(
-                language=r.language, bitrate_in_kbps=r.bitrate, sound=r.sound, audio_format="AAC"
+                language=r.language, bitrate_in_kbps=r.bitrate, sound=r.sound, audio_format=r.format
             )
             for r in made.audio
         ],
@@ -210,7 +210,7 @@ def _encoding(outcome: Outcome) -> WatchPlan:
     """Weights stand for work: pixels per second of film, sound at about a small picture's cost."""
     made: Plan = outcome.result
     pixels = sum(r.width * r.height for r in made.video)
-    audio = 20_000 * len(made.audio) * made.duration
+    audio = (1 + made.normalize) * 20_000 * len(made.audio) * made.duration
     chunks = [(chunk, chunk.duration or made.duration) for chunk in made.chunks]
     work = audio + pixels * made.duration
     shares = [

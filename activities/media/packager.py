@@ -16,6 +16,7 @@ from temporalio import activity
 from activities.drm import cpix
 from activities.drm.key import ContentKey, Encryption
 from activities.errors import EncodingError
+from activities.media.groups import Groups, completed
 from activities.media.process import StalledError, run
 from activities.settings import Settings
 
@@ -60,16 +61,17 @@ def audio(
     shown: Shown,
     out: Output,
     *,
+    group: str = "audio",
     role: str | None = None,
     key: ContentKey | None = None,
 ) -> str:
-    """An audio rendition; all are in one group in HLS. `role`: DASH's name of it; None = what the language says."""
+    """An audio rendition. `group`: in HLS; `role`: DASH's name of it; None = what the language says."""
     described = {"hls_characteristics": "public.accessibility.describes-video"}
     return _descriptor(
         {"in": source, "stream": "audio", "language": language}
         | _segments(out, name)
         | _playlist(out, name)
-        | _shown(shown, "audio", out)
+        | _shown(shown, group, out)
         | ({"dash_roles": role} if role else {})
         | (described if role == "description" else {})
         | _label(key)
@@ -134,6 +136,12 @@ def name_fairplay_keys(folder: Path, encryption: Encryption) -> None:
         for made, wanted in uris.items():
             text = text.replace(made, wanted)
         playlist.write_text(text)
+
+
+def complete_audio_groups(folder: Path, found: Groups) -> None:
+    """Put the sound that several groups share into all of them."""
+    master = folder / HLS_MANIFEST
+    master.write_text(completed(master.read_text(), found))
 
 
 async def run_packager(command: list[str], cwd: Path, written: Callable[[], float], flags: bytes | None = None) -> None:

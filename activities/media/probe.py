@@ -16,6 +16,8 @@ from activities.media.process import run
 TIMEOUT = 30.0
 TAGS = "stream_tags=language,DURATION:format_tags=none"
 """Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
+RATES = range(4_000, 768_001)
+"""Hz that sound can have; a header with others would have minutes blown up to days."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
 """Formats without an index: ffprobe works their durations out from a bitrate."""
 
@@ -53,7 +55,7 @@ class AudioStream:
     channels: int
     language: str | None
     duration: float
-    """seconds"""
+    """Seconds from the start of the container to the end of the sound."""
     exact: bool = True
     """Whether the duration is this track's own: not its container's, not estimated from a bitrate."""
     descriptive: bool = False
@@ -113,10 +115,12 @@ def parse(document: dict[str, Any]) -> Probe:
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
     for stream in document.get("streams", []):
         kind = stream.get("codec_type")
+        _check_clear(stream)
         still = _is_any(stream, "attached_pic", "timed_thumbnails")
         if kind == "video" and not still and stream.get("width") and stream.get("height"):
             result.tracks.append(_video(stream, container))
         elif kind == "audio" and stream.get("channels"):
+            _check_rate(stream)
             result.tracks.append(_audio(stream, container))
         elif kind == "subtitle":
             result.tracks.append(_text(stream))
@@ -133,11 +137,23 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         width=width,
         height=height,
         frame_rate=rate,
-        duration=_duration(stream, container),
+        duration=_shown_seconds(stream, container),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
-        start=max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0))),
+        start=_start(stream, container),
     )
+
+
+def _check_clear(stream: dict[str, Any]) -> None:
+    kinds = [data.get("side_data_type") for data in stream.get("side_data_list", [])]
+    if "Encryption initialization data" in kinds:
+        raise ProbeError(f"is encrypted (track {stream['index']}), and sources have to be in clear")
+
+
+def _check_rate(stream: dict[str, Any]) -> None:
+    rate = int(stream.get("sample_rate", RATES[0]))
+    if rate not in RATES:
+        raise ProbeError(f"has a sound of {rate} Hz (track {stream['index']}); it is damaged")
 
 
 def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
@@ -146,7 +162,7 @@ def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
         codec=stream.get("codec_name", "unknown"),
         channels=stream["channels"],
         language=_language(stream),
-        duration=_duration(stream, container),
+        duration=_duration(stream, container) + (_start(stream, container) if stream.get("duration") else 0.0),
         exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
         descriptive=_is_any(stream, "visual_impaired", "descriptions"),
     )
@@ -170,13 +186,23 @@ def _language(stream: dict[str, Any]) -> str | None:
     return language
 
 
+def _start(stream: dict[str, Any], container: dict[str, Any]) -> float:
+    return max(0.0, float(stream.get("start_time", 0)) - float(container.get("start_time", 0)))
+
+
+def _shown_seconds(stream: dict[str, Any], container: dict[str, Any]) -> float:
+    """From the first picture to the end."""
+    seconds = _duration(stream, container)
+    return seconds if stream.get("duration") else max(0.0, seconds - _start(stream, container))
+
+
 def _duration(stream: dict[str, Any], container: dict[str, Any]) -> float:
     own = _own_duration(stream)
     return float(container.get("duration") or 0) if own is None else own
 
 
 def _own_duration(stream: dict[str, Any]) -> float | None:
-    """Matroska keeps it in a tag of the track: `00:00:02.080000000`."""
+    """Matroska keeps it in a tag of the track: `00:00:02.080000000`, counted from the start of the container."""
     if stream.get("duration"):
         return float(stream["duration"])
     tag = stream.get("tags", {}).get("DURATION", "")

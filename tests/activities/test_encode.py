@@ -308,7 +308,7 @@ async def test_an_estimated_duration_refuses_nothing(tmp_path: Path) -> None:
     loud_then_silent = "aevalsrc='if(lt(t,1),0.0001*random(0),random(0))':duration=10:sample_rate=48000"
     _run("-f", "lavfi", "-i", loud_then_silent, "-c:a", "aac", "-b:a", "128k", str(source))
     tracks = [replace(track, duration=30.0) for track in await audio_tracks(source, in_workspace(source))]
-    made = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, Plan(audio=[rendition("Mono")])))
+    made = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, Plan(audio=[rendition("Mono")], duration=30)))
     assert float(streams(file(made, "a"))[0]["duration"]) == pytest.approx(10, abs=0.1)
 
 

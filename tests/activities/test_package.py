@@ -175,12 +175,18 @@ async def test_hls_tells_languages_and_the_first_sound_is_default(request_: Pack
 async def test_native_names_are_unique_in_hls_and_tell_choices_apart_in_dash(request_: PackageRequest) -> None:
     # The third is another rendition of the first one's track.
     made = [
-        replace(r, language="pt-BR", track=track, descriptive=False) for r, track in zip(AUDIO, (0, 1, 0), strict=True)
+        replace(r, language="pt-BR", track=track, descriptive=False, sound="Mono", bitrate=bitrate)
+        for r, track, bitrate in zip(AUDIO, (0, 1, 0), (128, 64, 64), strict=True)
     ]
     plan, text = replace(request_.plan, audio=made), [replace(request_.text[0], language="pt-BR")] * 2
     await packaged(request_, formats=["Cmaf"], plan=plan, text=text, native_names=True)
     name = "português (Brasil)"
-    assert sorted(m["NAME"] for m in hls_media("AUDIO")) == [name, f"{name} 2", f"{name} 3"]
+    assert sorted((m["GROUP-ID"], m["NAME"], m["URI"]) for m in hls_media("AUDIO")) == [
+        ("audio", name, "audio-en-2.m3u8"),
+        ("audio", f"{name} 2", "audio-de.m3u8"),
+        ("audio-2", name, "audio-en.m3u8"),
+        ("audio-2", f"{name} 2", "audio-de.m3u8"),
+    ]
     assert sorted(m["NAME"] for m in hls_media("SUBTITLES")) == [name, f"{name} 2"]
     document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
     sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "audio"]
@@ -188,6 +194,47 @@ async def test_native_names_are_unique_in_hls_and_tell_choices_apart_in_dash(req
     assert choices == {name: 2, f"{name} 2": 1}
     roles = {s.findtext("d:Label", "", DASH): [r.get("value") for r in s.findall("d:Role", DASH)] for s in sets}
     assert roles == {name: ["main"], f"{name} 2": ["alternate"]}
+
+
+async def test_formats_and_layouts_of_sound_are_choices_that_no_player_has_to_take(
+    request_: PackageRequest, clip: Clips, tmp_path: Path, serve_folder: Callable[[Path], str]
+) -> None:
+    source = tmp_path / "surround.mkv"
+    inputs = ["-i", str(clip(seconds=10, audio="5.1")), "-i", str(clip(seconds=10, audio="mono", size="64x64"))]
+    _run(*inputs, "-map", "0:a", "-map", "1:a", "-c", "copy", str(source))
+    made = [
+        AudioRendition("audio-en", 0, "en", 128, "Stereo"),
+        AudioRendition("audio-en-2", 0, "en", 192, "5.1"),
+        AudioRendition("audio-en-3", 0, "en", 384, "5.1", format="AC3"),
+        AudioRendition("audio-de", 1, "de", 64, "Mono"),
+    ]
+    plan = replace(request_.plan, audio=made)
+    tracks = await audio_tracks(source, in_workspace(source))
+    heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, plan))
+    packed = await packaged(request_, formats=["Cmaf"], plan=plan, audio=heard.paths)
+    members: dict[str, list[tuple[str, str, str]]] = {}
+    for m in hls_media("AUDIO"):
+        members.setdefault(m["GROUP-ID"], []).append((m["NAME"], m["URI"], m["DEFAULT"]))
+    assert members == {
+        "audio": [("English", "audio-en.m3u8", "YES"), ("German", "audio-de.m3u8", "NO")],
+        "audio-2": [("English", "audio-en-2.m3u8", "YES"), ("German", "audio-de.m3u8", "NO")],
+        "audio-AC3": [("English", "audio-en-3.m3u8", "YES"), ("German", "audio-de.m3u8", "NO")],
+    }
+    variants = re.findall(r'CODECS="avc1\.\w+,([^"]*)".*AUDIO="([^"]*)"', output("manifest.m3u8").read_text())
+    assert set(variants) == {("mp4a.40.2", "audio"), ("mp4a.40.2", "audio-2"), ("ac-3,mp4a.40.2", "audio-AC3")}
+    assert len(variants) == 3 * len(VIDEO)
+    document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
+    sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "audio"]
+    found = {(s.findtext("d:Label", "", DASH), s.findall("d:Representation", DASH)[0].get("codecs")) for s in sets}
+    assert found == {
+        ("English", "mp4a.40.2"),
+        ("English (5.1)", "mp4a.40.2"),
+        ("English", "ac-3"),
+        ("German", "mp4a.40.2"),
+    }
+    assert {m.name: m.codec for m in packed.renditions if m.name.startswith("audio")}["audio-en-3"] == "AC3"
+    address = serve_folder(output())
+    assert_plays(f"{address}/manifest.mpd", replace(request_, plan=plan, audio=heard.paths), video=2, audio=4)
 
 
 def test_a_comma_in_a_name_ends_no_field() -> None:

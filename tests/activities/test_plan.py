@@ -1,5 +1,6 @@
 """The ladder and what becomes of it: arithmetic, and its laws for any source."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -140,6 +141,22 @@ def test_rules_of_creation(channels: int, rule: str, made: list[str]) -> None:
     assert [name for _, name, _ in audio(sound(channels), asked=asked)] == made
 
 
+def test_equal_representations_are_made_once_and_a_bitrate_fits_the_layout_that_is_left() -> None:
+    rung = {"BitrateInKbps": 576, "Sound": "Stereo"}
+    assert audio(sound(2), asked=[rung, rung]) == [("audio-en", "Stereo", 576)]
+    assert audio(sound(1), asked=[rung]) == [("audio-en", "Mono", 288)]
+
+
+def test_both_formats_of_a_track() -> None:
+    asked = [
+        {"BitrateInKbps": 128},
+        {"BitrateInKbps": 384, "Sound": "5.1", "AudioFormat": "AC3", "CreationRule": "OnMatchingSound"},
+    ]
+    rungs = [AudioRepresentation.model_validate(rung) for rung in asked]
+    made = audio_renditions(Mapped(None, [sound(6), sound(2, "de")]), rungs)
+    assert [(r.name, r.format) for r in made] == [("audio-en", "AAC"), ("audio-en-2", "AC3"), ("audio-de", "AAC")]
+
+
 def test_every_track_is_heard_and_names_differ() -> None:
     tracks = [sound(2), sound(2, "de"), sound(2, descriptive=True), sound(1, "de")]
     assert [name for name, _, _ in audio(*tracks)] == ["audio-en", "audio-de", "audio-en-2", "audio-de-2"]
@@ -170,6 +187,10 @@ async def test_the_goal_chooses_the_preset(goal: str, preset: str) -> None:
 async def test_the_film_is_as_long_as_its_picture() -> None:
     made = await planned(Mapped(source(320, 180), [sound(2)]))
     assert (made.duration, len(made.chunks), made.chunks[0].start, made.chunks[0].duration) == (10.0, 1, 0.0, None)
+
+
+async def test_the_film_is_as_long_as_a_late_picture_reaches() -> None:
+    assert (await planned(Mapped(replace(source(320, 180), start=0.5)))).duration == 10.5
 
 
 async def test_sound_alone_has_no_chunks() -> None:

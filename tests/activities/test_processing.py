@@ -38,8 +38,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
         ("VideoFormat", "H265"),
         ("VideoFormat", "DoNotEncode"),
         ("EncodingMode", "PerScene"),
-        ("AudioRepresentations", [{"BitrateInKbps": 128, "AudioFormat": "AC3"}]),
-        ("NormalizeAudio", True),
         ("ForcePixelAspectRatioTo1", False),
         ("ForceAspectRatioToStandard", True),
         ("SearchForOptimalNearbyResolutions", True),
@@ -72,6 +70,25 @@ def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: 
 )
 def test_values_out_of_range_name_the_field(fields: dict[str, Any]) -> None:
     assert all(path.startswith(next(iter(fields))) for path, _ in problems(**fields))
+
+
+@pytest.mark.parametrize(
+    ("kbps", "sound", "audio_format", "allowed"),
+    [
+        (100, "Stereo", "AC3", "64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640"),
+        (96, "5.1", "AC3", "128, 160,"),
+        (289, "Mono", "AAC", "8 to 288"),
+        (577, "Stereo", "AAC", "8 to 576"),
+    ],
+)
+def test_bitrates_that_a_format_cannot_have_are_told_with_those_that_it_can(
+    kbps: int, sound: str, audio_format: str, allowed: str
+) -> None:
+    rung = {"BitrateInKbps": kbps, "Sound": sound, "AudioFormat": audio_format}
+    ((path, message),) = problems(AudioRepresentations=[rung])
+    assert path == "AudioRepresentations.0"
+    assert f"{audio_format} in {sound} cannot have {kbps}" in message
+    assert allowed in message
 
 
 def test_two_ladders_name_both_fields() -> None:

@@ -29,4 +29,5 @@ async def video_track(clip: Path, file: SourceFile | None = None) -> VideoTrack:
 
 async def audio_tracks(clip: Path, file: SourceFile | None = None, language: str = "en") -> list[AudioTrack]:
     found = [track for track in (await probe(clip)).tracks if isinstance(track, AudioStream)]
-    return [AudioTrack(file or source_file(clip), t.index, language, t.codec, t.channels, t.duration) for t in found]
+    heard = file or source_file(clip)
+    return [AudioTrack(heard, t.index, language, t.codec, t.channels, t.duration, exact=t.exact) for t in found]

