@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from temporalio import activity
 
 from activities.ladder import audio_rungs, video_rungs
+from activities.naming import AUDIO, VIDEO, Naming
 from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
 from activities.tracks import Mapped, VideoTrack
 
@@ -79,27 +80,32 @@ class Plan:
 async def plan(request: PlanRequest) -> Plan:
     """One chunk for now: cutting needs no more than a longer list here."""
     mapped, settings = request.mapped, request.processing
+    naming = settings.naming or Naming()
     durations = [mapped.video.duration] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
-        video=video_renditions(mapped.video, settings.video_representations) if mapped.video else [],
-        audio=audio_renditions(mapped, settings.audio_representations),
+        video=video_renditions(mapped.video, settings.video_representations, naming.video) if mapped.video else [],
+        audio=audio_renditions(mapped, settings.audio_representations, naming.audio),
         chunks=[Chunk(0)] if mapped.video else [],
         preset=PRESETS[settings.optimize_for],
         duration=max(durations, default=0.0),
     )
 
 
-def video_renditions(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[VideoRendition]:
-    """The rungs with their names."""
+def video_renditions(
+    source: VideoTrack, asked: list[VideoRepresentation] | None, start: str = VIDEO
+) -> list[VideoRendition]:
+    """The rungs with their names, which begin with `start`."""
     rungs = video_rungs(source, asked)
-    names = unique_names(f"video-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
+    names = unique_names(f"{start}-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
     return [VideoRendition(name, *size, kbps) for name, (size, kbps) in zip(names, rungs, strict=True)]
 
 
-def audio_renditions(mapped: Mapped, asked: list[AudioRepresentation] | None) -> list[AudioRendition]:
-    """Every track in each representation that suits it."""
+def audio_renditions(
+    mapped: Mapped, asked: list[AudioRepresentation] | None, start: str = AUDIO
+) -> list[AudioRendition]:
+    """Every track in each representation that suits it; their names begin with `start`."""
     wanted = [(index, track, r) for index, track in enumerate(mapped.audio) for r in audio_rungs(track, asked)]
-    names = unique_names(f"audio-{track.language}" for _, track, _ in wanted)
+    names = unique_names(f"{start}-{track.language}" for _, track, _ in wanted)
     return [
         AudioRendition(name, index, track.language, r.bitrate_in_kbps, r.sound, track.descriptive)
         for name, (index, track, r) in zip(names, wanted, strict=True)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from activities.drm.config import Drm
+from activities.naming import Naming
 from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
@@ -34,22 +35,10 @@ class AudioRepresentation(Wire):
     creation_rule: Literal["Always", "OnMatchingSound"] = "Always"
 
 
-class Naming(Wire):
-    """Names of what is published; fixed in this release."""
-
-    manifest_name: Annotated[str | None, supported(None)] = None
-    dash_manifest_name: Annotated[str | None, supported(None)] = None
-    hls_manifest_name: Annotated[str | None, supported(None)] = None
-    video_chunks_pattern: Annotated[str | None, supported(None)] = None
-    audio_chunks_pattern: Annotated[str | None, supported(None)] = None
-
-
 class ContentProcessing(Drm):
     """How to encode, encrypt and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
 
-    output_format: Annotated[
-        list[Annotated[OutputFormat, supported("Dash", "Hls", "Cmaf")]], BeforeValidator(_listed), Field(min_length=1)
-    ] = ["Dash", "Hls"]
+    output_format: Annotated[list[OutputFormat], BeforeValidator(_listed), Field(min_length=1)] = ["Dash", "Hls"]
     video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264")] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
     encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"

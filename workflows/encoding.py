@@ -117,6 +117,7 @@ class EncodingJob:
                 prepared.text,
                 self._job.content_processing.use_native_language_names,
                 self._job.content_processing.drm(),
+                self._job.content_processing.naming,
             ),
         )
         return await self._make_thumbnails(made, video, packaged.formats)
