@@ -17,7 +17,7 @@ from activities.media.packager import Output, Shown
 from activities.naming import TEXT, Naming
 from activities.plan import Plan, unique_names
 from activities.prepare import PreparedText
-from activities.processing import OutputFormat
+from activities.processing import Archiving, OutputFormat
 from activities.workspace import fresh, workspace
 
 FOLDER = "output"
@@ -43,6 +43,7 @@ class PackageRequest:
     """None = in clear."""
     naming: Naming | None = None
     """None = the usual names."""
+    archiving: Archiving = "None"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class PackagedFormat:
     """In order of publication: playlists first, the main manifests last."""
     links: dict[str, str] = field(default_factory=dict)
     """`dash` and/or `hls` → name of the main manifest."""
+    archiving: Archiving = "None"
+    """In what the files are published; the names above are theirs all the same."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ async def package(request: PackageRequest) -> Packaged:
         encryptions = await _encryptions(request)
         for name, out in outputs.items():
             await _run(request, out, encryptions.get(scheme_of(name)), _written(folder, progress))
-    formats = [_collected(name, folder, out) for name, out in outputs.items()]
+    formats = [_collected(name, folder, out, request.archiving) for name, out in outputs.items()]
     first, out = next(iter(outputs.items()))
     return Packaged(formats, _measured(request.plan, root / out.folder, encryptions.get(scheme_of(first))))
 
@@ -189,7 +192,7 @@ def _written(folder: Path, progress: Progress) -> Callable[[], float]:
     return measure
 
 
-def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
+def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archiving) -> PackagedFormat:
     """What the packager wrote, main manifests apart from playlists apart from media."""
     inside = out.folder.removeprefix(f"{FOLDER}/")
     files = sorted(str(path.relative_to(folder)) for path in (folder / inside).rglob("*") if path.is_file())
@@ -198,7 +201,7 @@ def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
     main = [file for file in files if file in links.values()]
     playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
     media = [file for file in files if file not in main and file not in playlists]
-    return PackagedFormat(name, FOLDER, media, playlists + main, links)
+    return PackagedFormat(name, FOLDER, media, playlists + main, links, archiving)
 
 
 def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:

@@ -10,6 +10,7 @@ from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
+Archiving = Literal["None", "Tar", "SingleTar"]
 Sound = Literal["Mono", "Stereo", "5.1"]
 Side = Annotated[int, Field(ge=16, le=8192)]
 
@@ -51,7 +52,7 @@ class ContentProcessing(Drm):
     search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False
     use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
     extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
-    archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
+    archiving: Archiving = "None"
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False
     naming: Naming | None = None

@@ -118,6 +118,7 @@ class EncodingJob:
                 self._job.content_processing.use_native_language_names,
                 self._job.content_processing.drm(),
                 self._job.content_processing.naming,
+                self._job.content_processing.archiving,
             ),
         )
         return await self._make_thumbnails(made, video, packaged.formats)

@@ -44,7 +44,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
         ("SearchForOptimalNearbyResolutions", True),
         ("UseHighestPossibleBitrate", True),
         ("ExtractAndApplyHDR", True),
-        ("Archiving", "Tar"),
     ],
 )
 def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: Any) -> None:
