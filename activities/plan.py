@@ -1,17 +1,23 @@
 """The first step of Encoding: decide renditions and chunks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from temporalio import activity
 
-from activities.ladder import audio_rungs, video_rungs
+from activities.ladder import CHANNELS, audio_rungs, video_rungs
 from activities.naming import AUDIO, VIDEO, Naming
-from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
-from activities.tracks import Mapped, VideoTrack
+from activities.processing import AudioFormat, AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.tracks import AudioTrack, Mapped, VideoTrack
 
 PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
 """`OptimizeFor` as an x264 preset."""
+PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
+"""Of video that is not encoded: ffmpeg's name → ours."""
+PACKAGED_SOUND: dict[str, AudioFormat] = {"aac": "AAC", "ac3": "AC3"}
+"""Of sound that is not encoded."""
+LONGEST_GOP = 5
+"""Seconds from one key frame to the next in video that is not encoded."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class VideoRendition:
     height: int
     bitrate: int
     """kbit/s, as asked"""
+    codec: str = "H264"
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class AudioRendition:
     sound: str
     """`Mono`, `Stereo` or `5.1`"""
     descriptive: bool = False
+    codec: AudioFormat = "AAC"
+    is_copied: bool = False
+    """Not encoded."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +88,11 @@ class Plan:
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
-    """One chunk for now: cutting needs no more than a longer list here."""
+    """One chunk for now: cutting needs no more than a longer list here. Without any, nothing is encoded."""
     mapped, settings = request.mapped, request.processing
     naming = settings.naming or Naming()
+    if settings.video_format == "DoNotEncode":
+        return _of_variants(mapped, settings.audio_representations, naming)
     durations = [mapped.video.duration] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
         video=video_renditions(mapped.video, settings.video_representations, naming.video) if mapped.video else [],
@@ -89,6 +101,32 @@ async def plan(request: PlanRequest) -> Plan:
         preset=PRESETS[settings.optimize_for],
         duration=max(durations, default=0.0),
     )
+
+
+def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming: Naming) -> Plan:
+    """Everything as it is; sound that players do not take, or that is asked for otherwise, is encoded."""
+    codecs = [PACKAGED_CODECS.get(track.codec, track.codec) for track in mapped.variants]
+    described = list(zip(mapped.variants, codecs, strict=True))
+    names = unique_names(f"{naming.video}-{codec}-{track.height}-{track.bitrate}k" for track, codec in described)
+    durations = [track.duration for track in mapped.variants or mapped.audio]
+    return Plan(
+        video=[
+            VideoRendition(name, track.width, track.height, track.bitrate, codec)
+            for name, (track, codec) in zip(names, described, strict=True)
+        ],
+        audio=[_copied(r, mapped.audio[r.track], asked) for r in audio_renditions(mapped, asked, naming.audio)],
+        gop_seconds=LONGEST_GOP,
+        duration=max(durations, default=0.0),
+    )
+
+
+def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepresentation] | None) -> AudioRendition:
+    """`rendition` as it is in the source, where that can be packaged."""
+    if asked or track.mono or track.codec not in PACKAGED_SOUND:
+        return rendition
+    sound = next((name for name, count in CHANNELS.items() if count == track.channels), f"{track.channels} channels")
+    bitrate = track.bitrate or rendition.bitrate
+    return replace(rendition, bitrate=bitrate, sound=sound, codec=PACKAGED_SOUND[track.codec], is_copied=True)
 
 
 def video_renditions(

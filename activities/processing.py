@@ -10,6 +10,7 @@ from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
+AudioFormat = Literal["AAC", "AC3"]
 Archiving = Literal["None", "Tar", "SingleTar"]
 Sound = Literal["Mono", "Stereo", "5.1"]
 Side = Annotated[int, Field(ge=16, le=8192)]
@@ -32,7 +33,7 @@ class AudioRepresentation(Wire):
 
     bitrate_in_kbps: int = Field(ge=8, le=2048)
     sound: Sound = "Stereo"
-    audio_format: Annotated[Literal["AAC", "AC3"], supported("AAC")] = "AAC"
+    audio_format: Annotated[AudioFormat, supported("AAC")] = "AAC"
     creation_rule: Literal["Always", "OnMatchingSound"] = "Always"
 
 
@@ -40,7 +41,7 @@ class ContentProcessing(Drm):
     """How to encode, encrypt and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
 
     output_format: Annotated[list[OutputFormat], BeforeValidator(_listed), Field(min_length=1)] = ["Dash", "Hls"]
-    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264")] = "H264"
+    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264", "DoNotEncode")] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
     encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
@@ -70,4 +71,15 @@ class ContentProcessing(Drm):
     def _is_one_ladder(self) -> "ContentProcessing":
         if self.video_representations and self.bitrate_ladder:
             raise ValueError("BitrateLadder and VideoRepresentations exclude each other; leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _encodes_what_it_asks_for(self) -> "ContentProcessing":
+        asked = (
+            ("VideoRepresentations", self.video_representations),
+            ("BitrateLadder", self.bitrate_ladder),
+            ("VisibleVideoWatermarks", self.visible_video_watermarks),
+        )
+        if self.video_format == "DoNotEncode" and (names := [name for name, value in asked if value]):
+            raise ValueError(f"VideoFormat is DoNotEncode, which changes no picture; remove {', '.join(names)}")
         return self

@@ -47,6 +47,7 @@ def _own(candidate: Candidate, mappings: MediaMappings) -> Iterator[AudioTrack]:
             track.channels,
             track.duration,
             described or track.descriptive,
+            bitrate=track.bitrate,
         )
 
 

@@ -94,14 +94,22 @@ def audio_command(
     sources: dict[str, Path], tracks: list[AudioTrack], plan: Plan, outputs: dict[str, Path]
 ) -> list[str]:
     """Every audio rendition of every track. `sources`: workspace path → file; `outputs`: rendition name → file."""
+    inputs = {name: _input(path) for name, path in sources.items()}
+    made = [
+        ffmpeg.output(
+            inputs[tracks[rendition.track].file.path][str(tracks[rendition.track].index)],
+            f"file:{outputs[rendition.name]}",
+            **{"c:a": "copy", **_mp4()},
+        )
+        for rendition in plan.audio
+        if rendition.is_copied
+    ]
     # By streams and not by track: one stream can serve two tracks, and ffmpeg-python takes equal nodes for one.
     users: dict[_Streams, list[AudioRendition]] = {}
     for rendition in plan.audio:
-        users.setdefault(_streams(tracks[rendition.track]), []).append(rendition)
-    made = []
-    for sound, renditions in zip(
-        _sounds({n: _input(path) for n, path in sources.items()}, [*users]), users.values(), strict=True
-    ):
+        if not rendition.is_copied:
+            users.setdefault(_streams(tracks[rendition.track]), []).append(rendition)
+    for sound, renditions in zip(_sounds(inputs, [*users]), users.values(), strict=True):
         copies = sound.filter("aformat", sample_rates=SAMPLE_RATES).filter_multi_output("asplit", len(renditions))
         made += [
             ffmpeg.output(
@@ -166,6 +174,12 @@ def join_command(listing: Path, output: Path) -> list[str]:
     """Put the files of a concat list of ours behind each other without encoding."""
     parts = ffmpeg.input(f"file:{listing}", format="concat", protocol_whitelist=PROTOCOLS)
     return _command(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **_mp4()))
+
+
+def copy_video_command(source: Path, track: VideoTrack, output: Path) -> list[str]:
+    """One video track in a file of its own, as it is. Apple's players know H.265 only by the tag `hvc1`."""
+    tag = {"tag:v": "hvc1"} if track.codec == "hevc" else {}
+    return _command(ffmpeg.output(_input(source)[str(track.index)], f"file:{output}", c="copy", **tag, **_mp4()))
 
 
 def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:

@@ -35,7 +35,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
     ("field", "value"),
     [
         ("VideoFormat", "H265"),
-        ("VideoFormat", "DoNotEncode"),
         ("EncodingMode", "PerScene"),
         ("AudioRepresentations", [{"BitrateInKbps": 128, "AudioFormat": "AC3"}]),
         ("NormalizeAudio", True),
@@ -75,6 +74,14 @@ def test_two_ladders_name_both_fields() -> None:
     ((_, message),) = problems(BitrateLadder="V2", VideoRepresentations=[{"BitrateInKbps": 500}])
     assert "BitrateLadder" in message
     assert "VideoRepresentations" in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("BitrateLadder", "V2"), ("VideoRepresentations", [{"Height": 360, "BitrateInKbps": 500}])]
+)
+def test_what_is_only_packaged_has_no_ladder(field: str, value: Any) -> None:
+    [(_, message)] = problems(VideoFormat="DoNotEncode", **{field: value})
+    assert message.endswith(f"remove {field}")
 
 
 def test_names_are_the_manifests_own_before_the_common_one_and_need_no_ending() -> None:
