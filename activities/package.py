@@ -24,6 +24,8 @@ FOLDER = "output"
 TITLES = "{} {}"
 """`English 2` is the second of its name."""
 TRICK_PLAY = "{}-trickplay"
+TRICK_PLAY_FROM = 10.0
+"""Seconds of film. ffmpeg, and players made of it, read all of a short title to know a track's rate: it plays twice."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,8 @@ def _descriptors(request: PackageRequest, out: Output, encryption: Encryption | 
 
 def _trick_play(request: PackageRequest, out: Output, keys: dict[str, ContentKey]) -> Iterator[str]:
     """Of the smallest picture: it is looked at for moments, and many are loaded in a second."""
-    for rendition in request.plan.video[:1] if out.dash else ():
+    made = out.dash and request.plan.duration >= TRICK_PLAY_FROM
+    for rendition in request.plan.video[:1] if made else ():
         name = TRICK_PLAY.format(rendition.name)
         yield packager.trick_play(request.video[rendition.name], name, out, keys.get(rendition.name))
 

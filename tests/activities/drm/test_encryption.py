@@ -16,7 +16,7 @@ from activities.drm.config import Drm
 from activities.drm.cpix import PLAYREADY, WIDEVINE
 from activities.drm.key import key_id_of
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
-from activities.package import Packaged, PackageRequest, package
+from activities.package import TRICK_PLAY_FROM, Packaged, PackageRequest, package
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.prepare import PreparedText
 from activities.workspace import workspace
@@ -88,10 +88,10 @@ async def test_the_key_alone_opens_every_rendition_in_both_schemes(request_: Pac
 
 
 async def test_single_files_and_scrubbing_are_encrypted_too(request_: PackageRequest) -> None:
-    trick = f"{SD}-trickplay"
-    await packaged(request_, formats=["DashOnDemand"])
+    trick, plan = f"{SD}-trickplay", replace(request_.plan, duration=TRICK_PLAY_FROM)
+    await packaged(request_, formats=["DashOnDemand"], plan=plan)
     clear = {name: pictures(output(name), None) for name in (SD, HD, SOUND, trick)}
-    await packaged(request_, formats=["DashOnDemand"], drm=DIRECT)
+    await packaged(request_, formats=["DashOnDemand"], drm=DIRECT, plan=plan)
     assert {name: pictures(output(name), KEY) for name in clear} == clear
     assert not any(pictures(output(name), None) == clear[name] for name in clear)
     await packaged(request_, formats=["Hls"], drm=DIRECT)
