@@ -25,6 +25,8 @@ DASH_MANIFEST = "manifest.mpd"
 HLS_MANIFEST = "manifest.m3u8"
 SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
 """Those that tell a box in the stream."""
+PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+"""In DASH: for those who do not see well (1), or hear well (2)."""
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
@@ -77,7 +79,10 @@ def audio(
     key: ContentKey | None = None,
 ) -> str:
     """An audio rendition; all are in one group in HLS. `role`: DASH's name of it; None = what the language says."""
-    described = {"hls_characteristics": "public.accessibility.describes-video"}
+    described = {
+        "hls_characteristics": "public.accessibility.describes-video",
+        "dash_accessibilities": f"{PURPOSE}=1",
+    }
     return _descriptor(
         {"in": source, "stream": "audio", "language": language}
         | _segments(out, name)
@@ -92,7 +97,7 @@ def audio(
 def text(source: str, name: str, language: str, shown: Shown, out: Output, *, caption: bool) -> list[str]:
     """A WebVTT track: in DASH wrapped in MP4, as dash.js loops on bare segments; in HLS plain segments."""
     common = {"in": source, "stream": "text", "language": language}
-    role = {"dash_roles": "caption" if caption else "subtitle"}
+    role = {"dash_roles": "caption", "dash_accessibilities": f"{PURPOSE}=2"} if caption else {"dash_roles": "subtitle"}
     sound = {"hls_characteristics": "public.accessibility.transcribes-spoken-dialog"} if caption else {}
     descriptors = []
     if out.dash:
@@ -110,7 +115,8 @@ def arguments(descriptors: list[str], out: Output, language: str | None) -> list
     """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
     command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
     if language:
-        command.append(f"--default_language={language}")
+        # Text in that language is not to be shown where the viewer has not turned it on: `zxx` is no language.
+        command += [f"--default_language={language}", "--default_text_language=zxx"]
     if out.single:
         # Its own choice is the system's folder: too small for a film, and not seen as progress.
         command.append(f"--temp_dir={out.folder}")

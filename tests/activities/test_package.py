@@ -180,6 +180,12 @@ async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
         ],
         key=str,
     )
+    purposes = {
+        s.findtext("d:Label", "", DASH): found.get("value")
+        for s in document.findall(".//d:AdaptationSet", DASH)
+        for found in s.findall("d:Accessibility", DASH)
+    }
+    assert purposes == {"English (AD)": "1", "German (CC)": "2"}
     text = [r for r in document.findall(".//d:Representation", DASH) if r.get("codecs") == "wvtt"]
     assert [r.get("mimeType") for r in text] == ["application/mp4"] * 2
 
@@ -190,13 +196,13 @@ def hls_media(kind: str) -> list[dict[str, str]]:
     return [found for found in media if found["TYPE"] == kind]
 
 
-async def test_hls_tells_languages_and_the_first_sound_is_default(request_: PackageRequest) -> None:
+async def test_hls_tells_languages_and_the_first_sound_alone_is_default(request_: PackageRequest) -> None:
     await packaged(request_, formats=["Hls"])
     sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in hls_media("AUDIO")]
     assert sorted(sound) == [("English", "en", "YES"), ("English (AD)", "en", "NO"), ("German", "de", "NO")]
-    assert sorted((m["NAME"], m["LANGUAGE"]) for m in hls_media("SUBTITLES")) == [
-        ("English", "en"),
-        ("German (CC)", "de"),
+    assert sorted((m["NAME"], m["LANGUAGE"], m["DEFAULT"], m["AUTOSELECT"]) for m in hls_media("SUBTITLES")) == [
+        ("English", "en", "NO", "YES"),
+        ("German (CC)", "de", "NO", "YES"),
     ]
     playlist = output("text-en.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist
