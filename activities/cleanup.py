@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
+from activities.archive import published
 from activities.deliver import journal_of
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
@@ -49,7 +50,7 @@ async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
     try:
         with opened(request.location) as storage:
             # The main manifest first: from then on no player starts.
-            names = [*reversed(output.manifests), *output.media]
+            names = published(output).names[::-1]
             await deleted(storage, names, journal_of(workspace(request.job_id) / output.root, output))
     except StorageError as error:
         activity.logger.warning("%s of the failed job stays published: %s", output.type, error)

@@ -1,17 +1,19 @@
 """Publishing: upload a packaged format, media first and manifests last."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import dirname
 
 from temporalio import activity
 
+from activities.archive import Published, published
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating, counting
 from activities.package import PackagedFormat
 from activities.storage import opened
-from activities.storage.base import OnBytes, Storage, StorageError
+from activities.storage.base import Content, OnBytes, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.download import listed
 from activities.storage.journal import Journal
@@ -19,6 +21,7 @@ from activities.storage.upload import deleted, stored
 from activities.workspace import workspace
 
 MANIFESTS = (".mpd", ".m3u8")
+LOST = "the packaged files are no longer in the worker's work folder; start the job again"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Delivered:
     total_size: int
     """bytes"""
     links: dict[str, str] = field(default_factory=dict)
-    """`dash` and/or `hls` → absolute link of the manifest."""
+    """`dash` and/or `hls` → absolute link of the manifest, or of the only archive."""
 
 
 @activity.defn
@@ -53,25 +56,25 @@ async def deliver(request: DeliverRequest) -> Delivered:
         PublishingError: the location or the work folder fails.
     """
     output, root = request.output, workspace(request.job_id) / request.output.root
-    names = [*output.media, *output.manifests]
+    goods = published(output)
     try:
-        total = await asyncio.to_thread(_total_size, root, names)
+        total = await asyncio.to_thread(_total_size, root, goods)
         with opened(request.location) as storage:
             async with beating(Progress(total=total)) as progress:
                 await _publish(storage, root, output, counting(progress))
-            links = {kind: storage.link(name) for kind, name in output.links.items()}
-            return Delivered(storage.link(""), len(names), total, links)
+            links = {kind: storage.link(name) for kind, name in goods.links.items()}
+            return Delivered(storage.link(""), len(goods.names), total, links)
     except StorageError as error:
         raise PublishingError(str(error), retryable=error.temporary) from None
 
 
 async def _publish(storage: Storage, root: Path, output: PackagedFormat, on_bytes: OnBytes) -> None:
-    journal = journal_of(root, output)
-    stale_manifests, stale_media = await _stale(storage, output)
+    goods, journal = published(output), journal_of(root, output)
+    stale_manifests, stale_media = await _stale(storage, output, goods)
     # An older manifest would lead players to media that is being replaced. The main ones go first.
-    await deleted(storage, [*reversed(output.manifests), *stale_manifests], journal)
-    await stored(storage, [(root / name, name) for name in output.media], on_bytes, journal)
-    for name in output.manifests:
+    await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
+    await stored(storage, await asyncio.to_thread(_contents, root, goods, goods.media), on_bytes, journal)
+    for name in goods.manifests:
         await stored(storage, [(root / name, name)], on_bytes, journal)
     await deleted(storage, stale_media, journal)
 
@@ -81,13 +84,13 @@ def journal_of(root: Path, output: PackagedFormat) -> Journal:
     return Journal(root / f".{output.type}.journal")
 
 
-async def _stale(storage: Storage, output: PackagedFormat) -> tuple[list[str], list[str]]:
+async def _stale(storage: Storage, output: PackagedFormat, goods: Published) -> tuple[list[str], list[str]]:
     """Manifests and media of an earlier title in the folders that are written: beside the new they would be a mix.
 
     In the folder of the main manifests only manifests are looked for: other files there need not be of a title.
     """
-    new = {*output.media, *output.manifests}
-    folders, top = set(map(dirname, new)), set(map(dirname, output.links.values()))
+    new, files = set(goods.names), [*output.media, *output.manifests, *goods.names]
+    folders, top = set(map(dirname, files)), {dirname(name) for name in (*output.links.values(), *goods.links.values())}
     try:
         names = [entry.name for entry in await listed(storage)]
     except StorageError as error:
@@ -99,10 +102,15 @@ async def _stale(storage: Storage, output: PackagedFormat) -> tuple[list[str], l
     return manifests, [name for name in left if name not in manifests and dirname(name) not in top]
 
 
-def _total_size(root: Path, names: list[str]) -> int:
+def _contents(root: Path, goods: Published, names: Iterable[str]) -> list[tuple[Content, str]]:
     try:
-        return sum((root / name).stat().st_size for name in names)
+        return [(goods.content(root, name), name) for name in names]
     except FileNotFoundError:
-        raise StorageError(
-            "the packaged files are no longer in the worker's work folder; start the job again"
-        ) from None
+        raise StorageError(LOST) from None
+
+
+def _total_size(root: Path, goods: Published) -> int:
+    try:
+        return sum(content.stat().st_size for content, _ in _contents(root, goods, goods.names))
+    except FileNotFoundError:
+        raise StorageError(LOST) from None

@@ -23,6 +23,8 @@ class MapRequest:
     job_id: str
     files: list[SourceFile]
     mappings: MediaMappings
+    all_videos: bool = False
+    """Every video track is a variant of the title; else the best is the title."""
 
 
 @activity.defn
@@ -37,7 +39,7 @@ async def map_media(request: MapRequest) -> Mapped:
         for file in request.files:
             candidates.append(await _candidate(request.job_id, names, file))
             progress.done += 1
-    return decide(candidates, request.mappings)
+    return decide(candidates, request.mappings, all_videos=request.all_videos)
 
 
 async def _candidate(job_id: str, names: Names, file: SourceFile) -> Candidate:

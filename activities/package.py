@@ -14,16 +14,19 @@ from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
 from activities.media.groups import groups, home
-from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output, Shown
+from activities.media.packager import Output, Shown
+from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
-from activities.processing import CHANNELS, OutputFormat
+from activities.processing import CHANNELS, Archiving, OutputFormat
 from activities.workspace import fresh, workspace
 
 FOLDER = "output"
 TITLES = "{} {}"
 """`English 2` is the second of its name."""
-MAIN_MANIFESTS = {"dash": DASH_MANIFEST, "hls": HLS_MANIFEST}
+TRICK_PLAY = "{}-trickplay"
+TRICK_PLAY_FROM = 10.0
+"""Seconds of film. ffmpeg, and players made of it, read all of a short title to know a track's rate: it plays twice."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class PackageRequest:
     """Languages are called `Deutsch` instead of `German`."""
     drm: Drm | None = None
     """None = in clear."""
+    naming: Naming | None = None
+    """None = the usual names."""
+    archiving: Archiving = "None"
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class PackagedFormat:
     """In order of publication: playlists first, the main manifests last."""
     links: dict[str, str] = field(default_factory=dict)
     """`dash` and/or `hls` → name of the main manifest."""
+    archiving: Archiving = "None"
+    """In what the files are published; the names above are theirs all the same."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +95,13 @@ async def package(request: PackageRequest) -> Packaged:
     """
     root = workspace(request.job_id)
     folder = fresh(root / FOLDER)
-    outputs = {name: _output(name, several=len(request.formats) > 1) for name in request.formats}
+    outputs = {name: _output(request, name) for name in request.formats}
     encoded = sum((root / path).stat().st_size for path in [*request.video.values(), *request.audio.values()])
     async with beating(Progress(total=len(outputs) * encoded)) as progress:
         encryptions = await _encryptions(request)
         for name, out in outputs.items():
             await _run(request, out, encryptions.get(scheme_of(name)), _written(folder, progress))
-    formats = [_collected(name, folder, out) for name, out in outputs.items()]
+    formats = [_collected(name, folder, out, request.archiving) for name, out in outputs.items()]
     first, out = next(iter(outputs.items()))
     return Packaged(formats, _measured(request.plan, root / out.folder, encryptions.get(scheme_of(first))))
 
@@ -120,17 +128,34 @@ async def _run(
         packager.name_fairplay_keys(root / out.folder, encryption)
 
 
-def _output(name: OutputFormat, *, several: bool) -> Output:
-    return Output(f"{FOLDER}/{name.lower()}/" if several else f"{FOLDER}/", dash=name != "Hls", hls=name != "Dash")
+def _output(request: PackageRequest, name: OutputFormat) -> Output:
+    naming = request.naming or Naming()
+    return Output(
+        f"{FOLDER}/{name.lower()}/" if len(request.formats) > 1 else f"{FOLDER}/",
+        dash=name != "Hls",
+        hls=name in ("Hls", "Cmaf"),
+        single=name == "DashOnDemand",
+        dash_manifest=f"{naming.dash_manifest}.mpd",
+        hls_manifest=f"{naming.hls_manifest}.m3u8",
+    )
 
 
 def _descriptors(request: PackageRequest, out: Output, encryption: Encryption | None) -> list[str]:
     keys = _keys(request.plan, encryption)
     return [
         *(packager.video(request.video[r.name], r.name, out, keys.get(r.name)) for r in request.plan.video),
+        *_trick_play(request, out, keys),
         *_audio_descriptors(request, out, keys),
         *_text_descriptors(request, out),
     ]
+
+
+def _trick_play(request: PackageRequest, out: Output, keys: dict[str, ContentKey]) -> Iterator[str]:
+    """Of the smallest picture: it is looked at for moments, and many are loaded in a second."""
+    made = out.dash and request.plan.duration >= TRICK_PLAY_FROM
+    for rendition in request.plan.video[:1] if made else ():
+        name = TRICK_PLAY.format(rendition.name)
+        yield packager.trick_play(request.video[rendition.name], name, out, keys.get(rendition.name))
 
 
 def _keys(plan: Plan, encryption: Encryption | None) -> dict[str, ContentKey]:
@@ -176,7 +201,8 @@ def _label(name: str, rendition: AudioRendition, made: list[AudioRendition]) -> 
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
-    files = unique_names(f"text-{track.language}" for track in request.text)
+    heard = [rendition.name for rendition in request.plan.audio]  # which may be called text, too
+    files = unique_names([*heard, *(f"{TEXT}-{track.language}" for track in request.text)])[len(heard) :]
     names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in request.text]
     for track, file, name in zip(request.text, files, unique_names(names, TITLES), strict=True):
         yield from packager.text(track.path, file, track.language, Shown(name, name), out, caption=track.caption)
@@ -194,30 +220,30 @@ def _written(folder: Path, progress: Progress) -> Callable[[], float]:
     return measure
 
 
-def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
+def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archiving) -> PackagedFormat:
     """What the packager wrote, main manifests apart from playlists apart from media."""
     inside = out.folder.removeprefix(f"{FOLDER}/")
     files = sorted(str(path.relative_to(folder)) for path in (folder / inside).rglob("*") if path.is_file())
-    links = {kind: f"{inside}{manifest}" for kind, manifest in MAIN_MANIFESTS.items() if getattr(out, kind)}
+    links = {"dash": f"{inside}{out.dash_manifest}"} if out.dash else {}
+    links |= {"hls": f"{inside}{out.hls_manifest}"} if out.hls else {}
     main = [file for file in files if file in links.values()]
     playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
     media = [file for file in files if file not in main and file not in playlists]
-    return PackagedFormat(name, FOLDER, media, playlists + main, links)
+    return PackagedFormat(name, FOLDER, media, playlists + main, links, archiving)
 
 
 def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:
     """The renditions as the first format has them."""
-    codecs = {rendition.name: "H264" for rendition in plan.video} | {
-        rendition.name: rendition.format for rendition in plan.audio
-    }
+    codecs = {r.name: r.codec for r in plan.video} | {r.name: r.format for r in plan.audio}
     scheme = encryption.scheme if encryption else None
     keys = _keys(plan, encryption)
     ids = {name: str(key.key_id) for name, key in keys.items()}
     return [
-        Measured(name, _bitrate(folder / name, plan.duration), codec, scheme, ids.get(name))
+        Measured(name, _bitrate(folder, name, plan.duration), codec, scheme, ids.get(name))
         for name, codec in codecs.items()
     ]
 
 
-def _bitrate(folder: Path, seconds: float) -> int:
-    return round(sum(file.stat().st_size for file in folder.glob("*.m4s")) * 8 / 1000 / seconds) if seconds else 0
+def _bitrate(folder: Path, name: str, seconds: float) -> int:
+    media = [*(folder / name).glob("*.m4s"), *folder.glob(f"{name}.mp4")]
+    return round(sum(file.stat().st_size for file in media) * 8 / 1000 / seconds) if seconds else 0

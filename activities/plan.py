@@ -1,16 +1,23 @@
 """The first step of Encoding: decide renditions and chunks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from temporalio import activity
 
 from activities.ladder import audio_rungs, video_rungs
-from activities.processing import AudioFormat, AudioRepresentation, ContentProcessing, VideoRepresentation
-from activities.tracks import Mapped, VideoTrack
+from activities.naming import AUDIO, VIDEO, Naming
+from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.tracks import AudioTrack, Mapped, VideoTrack
 
 PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
 """`OptimizeFor` as an x264 preset."""
+PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
+"""Of video that is not encoded: ffmpeg's name → ours."""
+PACKAGED_SOUND: dict[str, AudioFormat] = {"aac": "AAC", "ac3": "AC3"}
+"""Of sound that is not encoded."""
+LONGEST_GOP = 5
+"""Seconds from one key frame to the next in video that is not encoded."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class VideoRendition:
     height: int
     bitrate: int
     """kbit/s, as asked"""
+    codec: str = "H264"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class AudioRendition:
     """`Mono`, `Stereo` or `5.1`"""
     descriptive: bool = False
     format: AudioFormat = "AAC"
+    is_copied: bool = False
+    """Not encoded."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +95,15 @@ class Plan:
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
-    """One chunk for now: cutting needs no more than a longer list here."""
+    """One chunk for now: cutting needs no more than a longer list here. Without any, nothing is encoded."""
     mapped, settings = request.mapped, request.processing
+    naming = settings.naming or Naming()
+    if settings.video_format == "DoNotEncode":
+        return _of_variants(mapped, settings.audio_representations, naming)
     durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
-        video=video_renditions(mapped.video, settings.video_representations) if mapped.video else [],
-        audio=audio_renditions(mapped, settings.audio_representations),
+        video=video_renditions(mapped.video, settings.video_representations, naming.video) if mapped.video else [],
+        audio=audio_renditions(mapped, settings.audio_representations, naming.audio),
         chunks=[Chunk(0)] if mapped.video else [],
         preset=PRESETS[settings.optimize_for],
         duration=max(durations, default=0.0),
@@ -98,17 +111,47 @@ async def plan(request: PlanRequest) -> Plan:
     )
 
 
-def video_renditions(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[VideoRendition]:
-    """The rungs with their names."""
+def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming: Naming) -> Plan:
+    """Everything as it is; sound that players do not take, or that is asked for otherwise, is encoded."""
+    codecs = [PACKAGED_CODECS.get(track.codec, track.codec) for track in mapped.variants]
+    described = list(zip(mapped.variants, codecs, strict=True))
+    names = unique_names(f"{naming.video}-{codec}-{track.height}-{track.bitrate}k" for track, codec in described)
+    durations = [track.duration for track in mapped.variants or mapped.audio]
+    return Plan(
+        video=[
+            VideoRendition(name, track.width, track.height, track.bitrate, codec)
+            for name, (track, codec) in zip(names, described, strict=True)
+        ],
+        audio=[_copied(r, mapped.audio[r.track], asked) for r in audio_renditions(mapped, asked, naming.audio)],
+        gop_seconds=LONGEST_GOP,
+        duration=max(durations, default=0.0),
+    )
+
+
+def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepresentation] | None) -> AudioRendition:
+    """`rendition` as it is in the source, where that can be packaged."""
+    if asked or track.mono or track.codec not in PACKAGED_SOUND:
+        return rendition
+    sound = next((name for name, count in CHANNELS.items() if count == track.channels), f"{track.channels} channels")
+    bitrate = track.bitrate or rendition.bitrate
+    return replace(rendition, bitrate=bitrate, sound=sound, format=PACKAGED_SOUND[track.codec], is_copied=True)
+
+
+def video_renditions(
+    source: VideoTrack, asked: list[VideoRepresentation] | None, start: str = VIDEO
+) -> list[VideoRendition]:
+    """The rungs with their names, which begin with `start`."""
     rungs = video_rungs(source, asked)
-    names = unique_names(f"video-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
+    names = unique_names(f"{start}-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
     return [VideoRendition(name, *size, kbps) for name, (size, kbps) in zip(names, rungs, strict=True)]
 
 
-def audio_renditions(mapped: Mapped, asked: list[AudioRepresentation] | None) -> list[AudioRendition]:
-    """Every track in each representation that suits it."""
+def audio_renditions(
+    mapped: Mapped, asked: list[AudioRepresentation] | None, start: str = AUDIO
+) -> list[AudioRendition]:
+    """Every track in each representation that suits it; their names begin with `start`."""
     wanted = [(index, track, r) for index, track in enumerate(mapped.audio) for r in audio_rungs(track, asked)]
-    names = unique_names(f"audio-{track.language}" for _, track, _ in wanted)
+    names = unique_names(f"{start}-{track.language}" for _, track, _ in wanted)
     return [
         AudioRendition(name, index, track.language, r.bitrate_in_kbps, r.sound, track.descriptive, r.audio_format)
         for name, (index, track, r) in zip(names, wanted, strict=True)

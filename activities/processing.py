@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from activities.drm.config import Drm
+from activities.naming import Naming
 from activities.watermarks import Watermark
 from publishers.wire import Wire, supported
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
+AudioFormat = Literal["AAC", "AC3"]
+Archiving = Literal["None", "Tar", "SingleTar"]
 Sound = Literal["Mono", "Stereo", "5.1"]
 CHANNELS: dict[str, int] = {"Mono": 1, "Stereo": 2, "5.1": 6}
-AudioFormat = Literal["AAC", "AC3"]
 AAC_MOST = 288
 """kbit/s of one channel: 6144 bits in each of the 46.875 frames of a second."""
 AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
@@ -58,23 +60,11 @@ class AudioRepresentation(Wire):
         return self
 
 
-class Naming(Wire):
-    """Names of what is published; fixed in this release."""
-
-    manifest_name: Annotated[str | None, supported(None)] = None
-    dash_manifest_name: Annotated[str | None, supported(None)] = None
-    hls_manifest_name: Annotated[str | None, supported(None)] = None
-    video_chunks_pattern: Annotated[str | None, supported(None)] = None
-    audio_chunks_pattern: Annotated[str | None, supported(None)] = None
-
-
 class ContentProcessing(Drm):
     """How to encode, encrypt and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
 
-    output_format: Annotated[
-        list[Annotated[OutputFormat, supported("Dash", "Hls", "Cmaf")]], BeforeValidator(_listed), Field(min_length=1)
-    ] = ["Dash", "Hls"]
-    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264")] = "H264"
+    output_format: Annotated[list[OutputFormat], BeforeValidator(_listed), Field(min_length=1)] = ["Dash", "Hls"]
+    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264", "DoNotEncode")] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
     encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
@@ -86,7 +76,7 @@ class ContentProcessing(Drm):
     search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False
     use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
     extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
-    archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
+    archiving: Archiving = "None"
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False
     naming: Naming | None = None
@@ -104,4 +94,15 @@ class ContentProcessing(Drm):
     def _is_one_ladder(self) -> "ContentProcessing":
         if self.video_representations and self.bitrate_ladder:
             raise ValueError("BitrateLadder and VideoRepresentations exclude each other; leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _encodes_what_it_asks_for(self) -> "ContentProcessing":
+        asked = (
+            ("VideoRepresentations", self.video_representations),
+            ("BitrateLadder", self.bitrate_ladder),
+            ("VisibleVideoWatermarks", self.visible_video_watermarks),
+        )
+        if self.video_format == "DoNotEncode" and (names := [name for name, value in asked if value]):
+            raise ValueError(f"VideoFormat is DoNotEncode, which changes no picture; remove {', '.join(names)}")
         return self

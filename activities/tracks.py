@@ -72,6 +72,8 @@ class AudioTrack:
     """The streams that are joined, L R or L R C LFE Ls Rs; empty = the track is one stream."""
     exact: bool = True
     """Whether the duration is certain."""
+    bitrate: int = 0
+    """kbit/s; 0 = unknown"""
 
     @property
     def indices(self) -> list[int]:
@@ -99,3 +101,5 @@ class Mapped:
     video: VideoTrack | None
     audio: list[AudioTrack] = field(default_factory=list)
     text: list[TextTrack] = field(default_factory=list)
+    variants: list[VideoTrack] = field(default_factory=list)
+    """All video tracks, smallest first, where they are only packaged; else empty."""

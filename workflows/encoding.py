@@ -24,6 +24,7 @@ from activities.storage.config import HttpLocation, WritableLocation
 from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
+from activities.variants import CopyRequest, copy_video
 from activities.watermarks import WatermarksRequest, prepare_watermarks
 from workflows.job import Job, job_id_of
 from workflows.options import WORKFLOW, chunk_activity_id, deliver_activity_id, perform
@@ -92,9 +93,13 @@ class EncodingJob:
     async def _map(self, acquired: Acquired) -> tuple[Mapped, list[Mark], Prepared]:
         names = self._watermark_names()
         media = [file for file in acquired.files if file.name not in names]
-        mapped = await self._step(map_media, MapRequest(self._id, media, self._job.media_mappings))
+        mapped = await self._step(map_media, MapRequest(self._id, media, self._job.media_mappings, self._packages_only))
         marks = await self._prepare_watermarks(mapped, acquired)
         return mapped, marks, await self._step(prepare_text, PrepareRequest(self._id, mapped))
+
+    @property
+    def _packages_only(self) -> bool:
+        return self._job.content_processing.video_format == "DoNotEncode"
 
     async def _prepare_watermarks(self, mapped: Mapped, acquired: Acquired) -> list[Mark]:
         watermarks = self._job.content_processing.visible_video_watermarks
@@ -117,6 +122,8 @@ class EncodingJob:
                 prepared.text,
                 self._job.content_processing.use_native_language_names,
                 self._job.content_processing.drm(),
+                self._job.content_processing.naming,
+                self._job.content_processing.archiving,
             ),
         )
         return await self._make_thumbnails(made, video, packaged.formats)
@@ -129,6 +136,8 @@ class EncodingJob:
     async def _encode_video(self, mapped: Mapped, made: Plan, marks: list[Mark]) -> Joined:
         if not mapped.video:
             return Joined()
+        if self._packages_only:
+            return await self._step(copy_video, CopyRequest(self._id, mapped.variants, made))
         video, of = mapped.video, len(made.chunks)
         chunks = await _together(
             *(

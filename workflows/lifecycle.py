@@ -216,7 +216,7 @@ def _encoding(outcome: Outcome) -> WatchPlan:
     shares = [
         *([Share("encode-audio", audio)] if made.audio else []),
         *(Share(chunk_activity_id(chunk.index), pixels * seconds) for chunk, seconds in chunks),
-        Share("join-chunks", 0.01 * work),
+        Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
         Share("package", 0.03 * work),
     ]
     return WatchPlan(Phase.ENCODING, shares, events.EncodingProgress.__name__, made.duration)
@@ -246,6 +246,7 @@ STEPS: dict[str, Step] = {
     "encode_audio": Step(Phase.ENCODING),
     "encode_chunk": Step(Phase.ENCODING),
     "join_chunks": Step(Phase.ENCODING),
+    "copy_video": Step(Phase.ENCODING),
     "package": Step(Phase.ENCODING, _encoding_finished, watch=_publishing_unless_images),
     "make_thumbnails": Step(
         Phase.IMAGE_EXTRACTION,

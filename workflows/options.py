@@ -21,6 +21,7 @@ from activities.plan import plan
 from activities.prepare import prepare_text
 from activities.thumbnails import make_thumbnails
 from activities.validate import validate
+from activities.variants import copy_video
 from activities.watermarks import prepare_watermarks
 
 WORKFLOW = "EncodingJob"
@@ -59,6 +60,7 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     encode_audio: Options("encode all sound", timedelta(days=2), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
     join_chunks: Options("join and check the chunks", timedelta(hours=6), TRANSCODE_QUEUE),
+    copy_video: Options("check the variants and copy them", timedelta(days=1), TRANSCODE_QUEUE),
     package: Options("write segments and manifests", timedelta(hours=12), TRANSCODE_QUEUE),
     make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), TRANSCODE_QUEUE),
     extract_images: Options("extract still frames", timedelta(hours=1), TRANSCODE_QUEUE),

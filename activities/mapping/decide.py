@@ -23,8 +23,11 @@ FIELDS = {
 """What finds tracks of a kind."""
 
 
-def decide(candidates: list[Candidate], mappings: MediaMappings) -> Mapped:
+def decide(candidates: list[Candidate], mappings: MediaMappings, *, all_videos: bool = False) -> Mapped:
     """Which tracks are used, by the rules alone.
+
+    Args:
+        all_videos: keep every video track as a variant, besides the best.
 
     Raises:
         AcquisitionError: a language is missing, tracks cannot be joined or are too many, or a `FailOn…` rule applies.
@@ -38,17 +41,27 @@ def decide(candidates: list[Candidate], mappings: MediaMappings) -> Mapped:
         best and VideoTrack(best[0].file, **vars(best[1])),
         [track for track in heard if kept(track.language, mappings.audio_languages)],
         [track for track in read if wanted(track, mappings)],
+        _variants(candidates) if all_videos else [],
     )
     _check_missing(mapped, mappings, ", ".join(repr(each.file.name) for each in candidates[:SHOWN]))
     _check_number(mapped)
     if mappings.fail_on_ignored_tracks:
-        _check_ignored(candidates, mapped.video, heard, read)
+        _check_ignored(candidates, [*mapped.variants, *([mapped.video] if mapped.video else [])], heard, read)
     return mapped
+
+
+def _videos(candidates: list[Candidate]) -> list[tuple[Candidate, VideoStream]]:
+    return [(each, track) for each in candidates if each.claim("video") for track in each.video]
+
+
+def _variants(candidates: list[Candidate]) -> list[VideoTrack]:
+    tracks = [VideoTrack(each.file, **vars(track)) for each, track in _videos(candidates)]
+    return sorted(tracks, key=lambda track: (track.width * track.height, track.bitrate))
 
 
 def _best_video(candidates: list[Candidate]) -> tuple[Candidate, VideoStream] | None:
     """Of those that no other outlasts by a minute, the one with the highest bitrate; the first, if equal."""
-    videos = [(each, track) for each in candidates if each.claim("video") for track in each.video]
+    videos = _videos(candidates)
     longest = max((track.duration for _, track in videos), default=0.0)
     rivals = [video for video in videos if longest - video[1].duration < CLEARLY_LONGER]
     return max(rivals, key=lambda video: video[1].bitrate, default=None)
@@ -88,13 +101,12 @@ def _check_number(mapped: Mapped) -> None:
 
 
 def _check_ignored(
-    candidates: list[Candidate], video: VideoTrack | None, heard: list[AudioTrack], read: list[TextTrack]
+    candidates: list[Candidate], videos: list[VideoTrack], heard: list[AudioTrack], read: list[TextTrack]
 ) -> None:
     """A language that is not asked for is not ignored: the job has said so."""
     used: set[tuple[str, int | None]] = {(track.file.name, index) for track in heard for index in track.indices}
     used |= {(track.file.name, track.index) for track in read}
-    if video:
-        used.add((video.file.name, video.index))
+    used |= {(video.file.name, video.index) for video in videos}
     for candidate in candidates:
         name = candidate.file.name
         for track in candidate.tracks.tracks if candidate.tracks and (name, None) not in used else []:

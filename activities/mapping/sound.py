@@ -48,6 +48,7 @@ def _own(candidate: Candidate, mappings: MediaMappings) -> Iterator[AudioTrack]:
             track.duration,
             described or track.descriptive,
             exact=track.exact,
+            bitrate=track.bitrate,
         )
 
 

@@ -52,7 +52,7 @@ Mixes = dict[_Streams, dict[str, list[AudioRendition]]]
 def audio_command(request: Request, outputs: dict[str, Path], loudness: dict[str, Loudness]) -> list[str]:
     """Every audio rendition of every track. `outputs`: rendition name → file; `loudness`: of those to normalize."""
     inputs = _inputs(request)
-    made = [_read(request, inputs)]
+    made = [_read(request, inputs), *_copied(request, inputs, outputs)]
     for sound, renditions in _mixed(request, inputs):
         level = loudness.get(renditions[0].name)
         ready = normalized(sound, level) if level else sound
@@ -75,9 +75,16 @@ def mixes(request: Request) -> list[str]:
     return [renditions[0].name for sounds in _users(request).values() for renditions in sounds.values()]
 
 
+def _copied(request: Request, inputs: dict[str, Any], outputs: dict[str, Path]) -> Iterator[Any]:
+    for rendition in (each for each in request.plan.audio if each.is_copied):
+        track = request.tracks[rendition.track]
+        sound = inputs[track.file.path][str(track.index)]
+        yield ffmpeg.output(sound, f"file:{outputs[rendition.name]}", **{"c:a": "copy"}, **mp4_options())
+
+
 def _users(request: Request) -> Mixes:
     users: Mixes = {}
-    for rendition in request.plan.audio:
+    for rendition in (each for each in request.plan.audio if not each.is_copied):
         streams = _streams(request.tracks[rendition.track], request.plan.picture)
         users.setdefault(streams, {}).setdefault(rendition.sound, []).append(rendition)
     return users

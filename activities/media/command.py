@@ -90,6 +90,14 @@ def join_command(listing: Path, output: Path) -> list[str]:
     return compiled(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **mp4_options()))
 
 
+def copy_video_command(source: Path, track: VideoTrack, output: Path) -> list[str]:
+    """One video track in a file of its own, as it is. Apple's players know H.265 only by the tag `hvc1`."""
+    tag = {"tag:v": "hvc1"} if track.codec == "hevc" else {}
+    return compiled(
+        ffmpeg.output(opened_input(source)[str(track.index)], f"file:{output}", c="copy", **tag, **mp4_options())
+    )
+
+
 def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
     opened = opened_input(source)

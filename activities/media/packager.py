@@ -26,6 +26,8 @@ DASH_MANIFEST = "manifest.mpd"
 HLS_MANIFEST = "manifest.m3u8"
 SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
 """Those that tell a box in the stream."""
+PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
+"""In DASH: for those who do not see well (1), or hear well (2)."""
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
@@ -37,6 +39,10 @@ class Output:
     """Relative, with a slash at its end; empty for the folder that it runs in."""
     dash: bool
     hls: bool
+    single: bool = False
+    """Each track is one file with an index, as DASH's on-demand profile wants it; not for HLS."""
+    dash_manifest: str = DASH_MANIFEST
+    hls_manifest: str = HLS_MANIFEST
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,17 @@ class Shown:
 
 
 def video(source: str, name: str, out: Output, key: ContentKey | None = None) -> str:
-    """A video rendition."""
-    return _descriptor({"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name) | _label(key))
+    """A video rendition; in HLS also a list of the pictures that stand alone, for scrubbing."""
+    pictures = {"iframe_playlist_name": f"{name}-iframes.m3u8"} if out.hls else {}
+    fields = {"in": source, "stream": "video"} | _segments(out, name) | _playlist(out, name) | pictures
+    return _descriptor(fields | _label(key))
+
+
+def trick_play(source: str, name: str, out: Output, key: ContentKey | None = None) -> str:
+    """The key frames of a video rendition as a track for scrubbing in DASH, which has no lists of them."""
+    only = {"dash_only": "1"} if out.hls else {}
+    fields = {"in": source, "stream": "video", "trick_play_factor": "1"} | _segments(out, name)
+    return _descriptor(fields | only | _label(key))
 
 
 def audio(
@@ -66,7 +81,10 @@ def audio(
     key: ContentKey | None = None,
 ) -> str:
     """An audio rendition. `group`: in HLS; `role`: DASH's name of it; None = what the language says."""
-    described = {"hls_characteristics": "public.accessibility.describes-video"}
+    described = {
+        "hls_characteristics": "public.accessibility.describes-video",
+        "dash_accessibilities": f"{PURPOSE}=1",
+    }
     return _descriptor(
         {"in": source, "stream": "audio", "language": language}
         | _segments(out, name)
@@ -81,7 +99,7 @@ def audio(
 def text(source: str, name: str, language: str, shown: Shown, out: Output, *, caption: bool) -> list[str]:
     """A WebVTT track: in DASH wrapped in MP4, as dash.js loops on bare segments; in HLS plain segments."""
     common = {"in": source, "stream": "text", "language": language}
-    role = {"dash_roles": "caption" if caption else "subtitle"}
+    role = {"dash_roles": "caption", "dash_accessibilities": f"{PURPOSE}=2"} if caption else {"dash_roles": "subtitle"}
     sound = {"hls_characteristics": "public.accessibility.transcribes-spoken-dialog"} if caption else {}
     descriptors = []
     if out.dash:
@@ -99,12 +117,18 @@ def arguments(descriptors: list[str], out: Output, language: str | None) -> list
     """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
     command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
     if language:
-        command.append(f"--default_language={language}")
-    if out.dash:
+        # Text in that language is not to be shown where the viewer has not turned it on: `zxx` is no language.
+        command += [f"--default_language={language}", "--default_text_language=zxx"]
+    if out.single:
+        # Its own choice is the system's folder: too small for a film, and not seen as progress.
+        command.append(f"--temp_dir={out.folder}")
+    elif out.dash:
         # Segments in files of their own, yet the title is complete: a static manifest.
-        command += [f"--mpd_output={out.folder}{DASH_MANIFEST}", "--generate_static_live_mpd"]
+        command.append("--generate_static_live_mpd")
+    if out.dash:
+        command.append(f"--mpd_output={out.folder}{out.dash_manifest}")
     if out.hls:
-        command += [f"--hls_master_playlist_output={out.folder}{HLS_MANIFEST}", "--hls_playlist_type=VOD"]
+        command += [f"--hls_master_playlist_output={out.folder}{out.hls_manifest}", "--hls_playlist_type=VOD"]
     return command
 
 
@@ -190,6 +214,8 @@ def _label(key: ContentKey | None) -> dict[str, str]:
 
 def _segments(out: Output, name: str) -> dict[str, str]:
     folder = f"{out.folder}{name}"
+    if out.single:
+        return {"output": f"{folder}.mp4"}
     return {"init_segment": f"{folder}/init.mp4", "segment_template": f"{folder}/$Number$.m4s"}
 
 

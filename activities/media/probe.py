@@ -60,6 +60,8 @@ class AudioStream:
     """Whether the duration is this track's own: not its container's, not estimated from a bitrate."""
     descriptive: bool = False
     """Its container says that it describes the picture for those who do not see it."""
+    bitrate: int = 0
+    """kbit/s; 0 = unknown"""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
         duration=_duration(stream, container) + (_start(stream, container) if stream.get("duration") else 0.0),
         exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
         descriptive=_is_any(stream, "visual_impaired", "descriptions"),
+        bitrate=int(stream.get("bit_rate") or 0) // 1000,
     )
 
 

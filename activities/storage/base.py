@@ -6,8 +6,9 @@ connection or a killed worker, retries, checksums, cancelling) is done once for 
 
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from io import RawIOBase
+from pathlib import PurePosixPath
+from typing import Literal, Protocol
 
 
 class StorageError(Exception):
@@ -81,6 +82,32 @@ Kept = MutableMapping[str, str]
 """What an upload notes of itself, and finds again after the worker was killed."""
 
 
+class Status(Protocol):
+    """Of content, as `os.stat` tells it."""
+
+    @property
+    def st_size(self) -> int:
+        """How many bytes there are."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When it changed last."""
+
+
+class Content(Protocol):
+    """What is sent: a `Path` of a local file, or what behaves like one."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    def stat(self) -> Status:
+        """Raises `OSError` like the next."""
+
+    def open(self, mode: Literal["rb"], buffering: Literal[0]) -> RawIOBase:
+        """To be read from any place; several readers at once."""
+
+
 class Upload(Protocol):
     """A file on its way into a storage. Readers see what was there before until `finish`, and then all of it."""
 
@@ -131,8 +158,8 @@ class Source(Protocol):
 class Storage(Source, Protocol):
     """A location that can be written, too."""
 
-    def upload(self, source: Path, name: str, kept: Kept) -> Upload:
-        """Begin, or go on, to send a local file to `name`."""
+    def upload(self, source: Content, name: str, kept: Kept) -> Upload:
+        """Begin, or go on, to send `source` to `name`."""
 
     def delete(self, name: str, kept: Kept) -> None:
         """Remove the file `name`, and what an unfinished upload (see `kept`) has left of it, if they are there."""

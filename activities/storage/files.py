@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from io import FileIO
+from io import FileIO, RawIOBase
 from pathlib import Path
 
-from activities.storage.base import Entry, Kept, OnBytes, Span, StorageError, inside
+from activities.storage.base import Content, Entry, Kept, OnBytes, Span, StorageError, inside
 from activities.storage.config import FilesLocation
 from activities.storage.explain import explained
 from publishers.atomic import replacing, temporary_name
@@ -60,7 +60,7 @@ class FilesStorage:
                 left -= size
                 yield buffer[:size]
 
-    def upload(self, source: Path, name: str, kept: Kept) -> "FilesUpload":
+    def upload(self, source: Content, name: str, kept: Kept) -> "FilesUpload":
         """See base class; a local copy that breaks off begins anew."""
         del kept
         with explained(f"{self._folder / name} cannot be written"):
@@ -138,7 +138,7 @@ class FilesStorage:
 class FilesUpload:
     """A copy that grows beside its target."""
 
-    def __init__(self, source: Path, target: Path, shown: str) -> None:
+    def __init__(self, source: Content, target: Path, shown: str) -> None:
         self._source = source
         self._target = target
         self._reading = f"{source.name} cannot be read from the worker's work folder"
@@ -166,7 +166,7 @@ class FilesUpload:
     def finish(self) -> None:
         """See base class."""
 
-    def _read(self, source: FileIO, buffer: memoryview) -> int:
+    def _read(self, source: RawIOBase, buffer: memoryview) -> int:
         with explained(self._reading):
             return source.readinto(buffer) or 0
 

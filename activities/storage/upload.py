@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
-from activities.storage.base import OnBytes, Span, Storage, Upload
+from activities.storage.base import Content, OnBytes, Span, Storage, Upload
 from activities.storage.explain import explained
 from activities.storage.journal import Journal
 from activities.storage.patience import persistently
@@ -15,8 +14,8 @@ DONE = "done"
 """Note about a file that has arrived."""
 
 
-async def stored(storage: Storage, files: Sequence[tuple[Path, str]], on_bytes: OnBytes, journal: Journal) -> None:
-    """Copy local files to names in the storage; what `journal` knows to have arrived is only counted.
+async def stored(storage: Storage, files: Sequence[tuple[Content, str]], on_bytes: OnBytes, journal: Journal) -> None:
+    """Copy content to names in the storage; what `journal` knows to have arrived is only counted.
 
     Raises:
         StorageError: one cannot be read or written.
@@ -58,7 +57,7 @@ class _Work:
     """Parts of files, taken by several lanes in order."""
 
     def __init__(
-        self, storage: Storage, files: Sequence[tuple[Path, str]], on_bytes: OnBytes, journal: Journal
+        self, storage: Storage, files: Sequence[tuple[Content, str]], on_bytes: OnBytes, journal: Journal
     ) -> None:
         self._storage = storage
         self._journal = journal
@@ -112,5 +111,5 @@ class _Work:
                 return self._sending, next(self._parts, None)
             return None
 
-    def _begin(self, source: Path, name: str, stop: Stop) -> _Sending:
+    def _begin(self, source: Content, name: str, stop: Stop) -> _Sending:
         return persistently(lambda: _Sending(name, self._storage.upload(source, name, self._journal.about(name))), stop)

@@ -1,4 +1,6 @@
 import os
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,36 @@ async def test_everything_arrives_with_its_links(root: Path, packaged: Path) -> 
     assert files(root / "out") == files(packaged)
     assert (root / "out" / "video" / "7.m4s").read_text() == "video/7.m4s"
     assert running.beats[-1].done == running.beats[-1].total == size
+
+
+async def test_one_archive_holds_everything_and_replaces_what_lay_there_loose(root: Path, packaged: Path) -> None:
+    for name in ("manifest.m3u8", "video/0.m4s", "video/10.m4s"):
+        (root / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "out" / name).write_text("of an older title")
+    running, asked = Running(), request(root / "out")
+    result = await running(deliver, replace(asked, output=replace(OUTPUT, archiving="SingleTar")))
+    assert files(root / "out") == ["hls.tar"]
+    size = (root / "out/hls.tar").stat().st_size
+    assert result == Delivered(f"file://{root}/out", 1, size, {"hls": f"file://{root}/out/hls.tar"})
+    assert running.beats[-1].done == running.beats[-1].total == size
+    with tarfile.open(root / "out/hls.tar") as archive:
+        assert archive.getnames() == [*OUTPUT.media, *OUTPUT.manifests]
+        assert sorted(archive.getnames()) == files(packaged)
+
+
+async def test_an_archive_for_each_track_leaves_manifests_readable_and_unpacks_where_it_lies(
+    root: Path, packaged: Path
+) -> None:
+    asked = request(root / "out")
+    result = await Running()(deliver, replace(asked, output=replace(OUTPUT, archiving="Tar")))
+    assert files(root / "out") == ["manifest.m3u8", "video.m3u8", "video.tar"]
+    assert result.links == {"hls": f"file://{root}/out/manifest.m3u8"}
+    with tarfile.open(root / "out/video.tar") as archive:
+        archive.extractall(root / "out", filter="data")
+    assert set(files(root / "out")) == {*files(packaged), "video.tar"}
+    withdraw = CleanUpRequest(JOB_ID, asked.location, [replace(OUTPUT, archiving="Tar")])
+    await Running()(clean_up, withdraw)
+    assert files(root / "out") == OUTPUT.media
 
 
 async def test_manifests_come_last_and_in_order(root: Path, packaged: Path) -> None:

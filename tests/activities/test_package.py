@@ -14,6 +14,7 @@ import pytest_asyncio
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.errors import EncodingError
 from activities.media.packager import Output, Shown, audio
+from activities.naming import Naming
 from activities.package import Packaged, PackageRequest, package
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.prepare import PrepareRequest, prepare_text
@@ -92,7 +93,8 @@ async def test_two_formats_have_a_folder_each(request_: PackageRequest, serve_fo
     assert (dash.type, dash.links, dash.manifests) == ("Dash", {"dash": "dash/manifest.mpd"}, ["dash/manifest.mpd"])
     assert (hls.type, hls.links, hls.manifests[-1]) == ("Hls", {"hls": "hls/manifest.m3u8"}, "hls/manifest.m3u8")
     assert set(hls.manifests[:-1]) == {
-        f"hls/{name}.m3u8" for name in [*request_.video, *request_.audio, "text-en", "text-de"]
+        f"hls/{name}.m3u8"
+        for name in [*request_.video, *(f"{v}-iframes" for v in request_.video), *request_.audio, "text-en", "text-de"]
     }
     listed = [*dash.media, *dash.manifests, *hls.media, *hls.manifests]
     assert sorted(listed) == sorted(str(p.relative_to(output())) for p in output().rglob("*") if p.is_file())
@@ -114,6 +116,34 @@ async def test_cmaf_is_one_set_of_media_with_both_manifests(
     address = serve_folder(output())
     assert_plays(f"{address}/manifest.mpd", request_, video=2, audio=3)
     assert_plays(f"{address}/manifest.m3u8", request_, video=2, audio=3)
+
+
+async def test_on_demand_is_one_file_for_each_track_and_names_are_as_asked(
+    request_: PackageRequest, serve_folder: Callable[[Path], str]
+) -> None:
+    made = await packaged(request_, formats=["DashOnDemand"], naming=Naming(dash_manifest_name="index"))
+    [single] = made.formats
+    names = [*request_.video, f"{VIDEO[0].name}-trickplay", *request_.audio, "text-en", "text-de"]
+    assert sorted(single.media) == sorted(f"{name}.mp4" for name in names)
+    assert (single.manifests, single.links) == (["index.mpd"], {"dash": "index.mpd"})
+    rates = {each.name: each.bitrate for each in made.renditions}
+    assert rates == {n: round(output(f"{n}.mp4").stat().st_size * 8 / 10_000) for n in rates}
+    assert all(rates.values())
+    assert_plays(f"{serve_folder(output())}/index.mpd", request_, video=2, audio=3)
+
+
+async def test_scrubbing_is_told_in_both_manifests(request_: PackageRequest) -> None:
+    await packaged(request_, formats=["Cmaf"])
+    lines = output("manifest.m3u8").read_text().splitlines()
+    assert len([line for line in lines if line.startswith("#EXT-X-I-FRAME-STREAM-INF")]) == 2
+    listed = output(f"{VIDEO[0].name}-iframes.m3u8").read_text()
+    assert "#EXT-X-I-FRAMES-ONLY" in listed
+    assert listed.count("#EXT-X-BYTERANGE") == 3
+    document = ET.parse(output("manifest.mpd")).getroot()  # noqa: S314 - made by ourselves
+    sets = [s for s in document.findall(".//d:AdaptationSet", DASH) if s.get("contentType") == "video"]
+    [main] = [s.get("id") for s in sets if s.find("d:EssentialProperty", DASH) is None]
+    [trick] = [found.attrib for s in sets for found in s.findall("d:EssentialProperty", DASH)]
+    assert trick == {"schemeIdUri": "http://dashif.org/guidelines/trickmode", "value": main}
 
 
 async def test_every_segment_starts_with_a_key_frame_at_the_same_time(request_: PackageRequest) -> None:
@@ -141,6 +171,7 @@ async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
     assert sorted(sets, key=str) == sorted(
         [
             ("video", None, []),
+            ("video", None, []),  # trick play
             ("audio", "en", ["main"]),
             ("audio", "en", ["description"]),
             ("audio", "de", []),
@@ -149,6 +180,12 @@ async def test_dash_tells_languages_and_roles(request_: PackageRequest) -> None:
         ],
         key=str,
     )
+    purposes = {
+        s.findtext("d:Label", "", DASH): found.get("value")
+        for s in document.findall(".//d:AdaptationSet", DASH)
+        for found in s.findall("d:Accessibility", DASH)
+    }
+    assert purposes == {"English (AD)": "1", "German (CC)": "2"}
     text = [r for r in document.findall(".//d:Representation", DASH) if r.get("codecs") == "wvtt"]
     assert [r.get("mimeType") for r in text] == ["application/mp4"] * 2
 
@@ -159,13 +196,13 @@ def hls_media(kind: str) -> list[dict[str, str]]:
     return [found for found in media if found["TYPE"] == kind]
 
 
-async def test_hls_tells_languages_and_the_first_sound_is_default(request_: PackageRequest) -> None:
+async def test_hls_tells_languages_and_the_first_sound_alone_is_default(request_: PackageRequest) -> None:
     await packaged(request_, formats=["Hls"])
     sound = [(m["NAME"], m["LANGUAGE"], m["DEFAULT"]) for m in hls_media("AUDIO")]
     assert sorted(sound) == [("English", "en", "YES"), ("English (AD)", "en", "NO"), ("German", "de", "NO")]
-    assert sorted((m["NAME"], m["LANGUAGE"]) for m in hls_media("SUBTITLES")) == [
-        ("English", "en"),
-        ("German (CC)", "de"),
+    assert sorted((m["NAME"], m["LANGUAGE"], m["DEFAULT"], m["AUTOSELECT"]) for m in hls_media("SUBTITLES")) == [
+        ("English", "en", "NO", "YES"),
+        ("German (CC)", "de", "NO", "YES"),
     ]
     playlist = output("text-en.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist

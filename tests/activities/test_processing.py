@@ -26,7 +26,7 @@ def test_formats_come_as_a_list_or_alone(given: Any, formats: list[str]) -> None
     assert ContentProcessing.model_validate({"OutputFormat": given}).output_format == formats
 
 
-@pytest.mark.parametrize("formats", [["Dash", "Cmaf"], ["Hls", "Cmaf"], [], ["dash"], None])
+@pytest.mark.parametrize("formats", [["Dash", "Cmaf"], ["Hls", "Cmaf"], ["DashOnDemand", "Dash"], [], ["dash"], None])
 def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
     assert problems(OutputFormat=formats)[0][0].startswith("OutputFormat")
 
@@ -34,17 +34,13 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("OutputFormat", ["DashOnDemand"]),
         ("VideoFormat", "H265"),
-        ("VideoFormat", "DoNotEncode"),
         ("EncodingMode", "PerScene"),
         ("ForcePixelAspectRatioTo1", False),
         ("ForceAspectRatioToStandard", True),
         ("SearchForOptimalNearbyResolutions", True),
         ("UseHighestPossibleBitrate", True),
         ("ExtractAndApplyHDR", True),
-        ("Archiving", "Tar"),
-        ("Naming", {"ManifestName": "index"}),
     ],
 )
 def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: Any) -> None:
@@ -95,3 +91,38 @@ def test_two_ladders_name_both_fields() -> None:
     ((_, message),) = problems(BitrateLadder="V2", VideoRepresentations=[{"BitrateInKbps": 500}])
     assert "BitrateLadder" in message
     assert "VideoRepresentations" in message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("BitrateLadder", "V2"), ("VideoRepresentations", [{"Height": 360, "BitrateInKbps": 500}])]
+)
+def test_what_is_only_packaged_has_no_ladder(field: str, value: Any) -> None:
+    [(_, message)] = problems(VideoFormat="DoNotEncode", **{field: value})
+    assert message.endswith(f"remove {field}")
+
+
+def test_names_are_the_manifests_own_before_the_common_one_and_need_no_ending() -> None:
+    given = {"ManifestName": "index", "HlsManifestName": "master.m3u8", "VideoChunksPattern": "movie"}
+    naming = ContentProcessing.model_validate({"Naming": given}).naming
+    assert naming
+    assert (naming.dash_manifest, naming.hls_manifest, naming.video, naming.audio) == (
+        "index",
+        "master",
+        "movie",
+        "audio",
+    )
+
+
+@pytest.mark.parametrize(
+    "naming",
+    [
+        {"ManifestName": "../index"},
+        {"DashManifestName": "a/b"},
+        {"VideoChunksPattern": "movie, the"},
+        {"AudioChunksPattern": "$Number$"},
+        {"HlsManifestName": "Audio-en"},
+        {"ManifestName": "movie-1", "VideoChunksPattern": "movie"},
+    ],
+)
+def test_names_stay_in_their_folder_and_meet_no_other_file(naming: dict[str, str]) -> None:
+    assert problems(Naming=naming)[0][0].startswith("Naming")

@@ -18,7 +18,10 @@ class Track:
 
 
 def decoded_tracks(url: str) -> list[Track]:
-    """Decode every video and audio rendition of a DASH or HLS manifest; any complaint of the decoder is an error."""
+    """Decode every video and audio rendition of a DASH or HLS manifest; any complaint of the decoder is an error.
+
+    Trick play is left out: to this player it is a rendition of its own, with less than a picture a second.
+    """
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-i", url]
     command += ["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-f", "framecrc", "-"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -30,10 +33,11 @@ def decoded_tracks(url: str) -> list[Track]:
     packets: dict[str, list[tuple[int, int]]] = {number: [] for number in kinds}
     for number, pts, duration in re.findall(r"^(\d+), +-?\d+, +(-?\d+), +(\d+),", done.stdout, re.MULTILINE):
         packets[number].append((int(pts), int(duration)))
-    return [
+    tracks = [
         Track(kind, len(packets[number]), _span(packets[number]) * bases[number], _height(heights.get(number)))
         for number, kind in kinds.items()
     ]
+    return [track for track in tracks if track.kind != "video" or track.frames > track.seconds]
 
 
 def _span(packets: list[tuple[int, int]]) -> int:

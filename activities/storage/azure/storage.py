@@ -5,7 +5,6 @@ import binascii
 import secrets
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -16,7 +15,7 @@ from azure.storage.blob import BlobClient, BlobProperties, BlobType, ContainerCl
 from activities.storage.azure.errors import azure_explained
 from activities.storage.azure.folder import blob_folder
 from activities.storage.azure.upload import BLOCK, PIECE, SOURCE, begun, blocks, generated, put
-from activities.storage.base import Digest, Entry, Kept, Span, StorageError, Upload, inside
+from activities.storage.base import Content, Digest, Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AzureBlobLocation
 from publishers.tls import VARIABLE, authorities, verifying
 
@@ -85,7 +84,7 @@ class AzureBlobStorage:
             finally:
                 response.close()
 
-    def upload(self, source: Path, name: str, kept: Kept) -> Upload:
+    def upload(self, source: Content, name: str, kept: Kept) -> Upload:
         """See base class."""
         return begun(self._blob(name), source, name, kept)
 

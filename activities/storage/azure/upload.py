@@ -2,16 +2,14 @@
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from activities.storage.azure.errors import azure_explained
-from activities.storage.base import Kept, OnBytes, Span, StorageError, Upload
+from activities.storage.base import Content, Kept, OnBytes, Span, StorageError, Upload
 from activities.storage.content import cache_control, content_type
 from activities.storage.explain import explained
 
@@ -24,7 +22,7 @@ SOURCE = "source"
 """Note about the local file whose parts were sent: of another one they are worth nothing."""
 
 
-def begun(blob: BlobClient, source: Path, name: str, kept: Kept) -> Upload:
+def begun(blob: BlobClient, source: Content, name: str, kept: Kept) -> Upload:
     """The upload of a local file."""
     with explained(f"{name} cannot be read from the worker's work folder"):
         status = source.stat()
@@ -37,14 +35,18 @@ def begun(blob: BlobClient, source: Path, name: str, kept: Kept) -> Upload:
 class _Source:
     """A local file that is sent."""
 
-    def __init__(self, path: Path, name: str, size: int) -> None:
+    def __init__(self, content: Content, name: str, size: int) -> None:
         self.name = name
         self.size = size
-        self._path = path
+        self._content = content
 
     def read(self, part: Span) -> bytes:
-        with explained(f"{self.name} cannot be read from the worker's work folder"), self._path.open("rb") as file:
-            data = os.pread(file.fileno(), part.size, part.start)
+        with (
+            explained(f"{self.name} cannot be read from the worker's work folder"),
+            self._content.open("rb", buffering=0) as file,
+        ):
+            file.seek(part.start)
+            data = file.read(part.size) or b""
         if len(data) < part.size:
             raise StorageError(f"{self.name} has become shorter in the worker's work folder", temporary=True)
         return data

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from activities.storage.base import Entry, Kept, Span, StorageError, inside
+from activities.storage.base import Content, Entry, Kept, Span, StorageError, inside
 from activities.storage.config import FtpsLocation
 from activities.storage.ftps.listing import Kind, Listed, facts_of, folder_listing
 from activities.storage.ftps.pool import Pool
@@ -92,7 +91,7 @@ class FtpsStorage:
         if size:
             yield buffer[:size]
 
-    def upload(self, source: Path, name: str, kept: Kept) -> FtpsUpload:
+    def upload(self, source: Content, name: str, kept: Kept) -> FtpsUpload:
         """See base class."""
         return FtpsUpload(self._using, partial(self._path, name=inside(name)), source, name, kept)
 

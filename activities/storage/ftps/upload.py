@@ -4,10 +4,10 @@ import ftplib
 import posixpath
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from io import FileIO
+from io import RawIOBase
 from pathlib import Path
 
-from activities.storage.base import Kept, OnBytes, Span, StorageError
+from activities.storage.base import Content, Kept, OnBytes, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.ftps.listing import size_of
 from publishers.atomic import temporary_name
@@ -31,7 +31,7 @@ class FtpsUpload:
         self,
         using: Callable[[str], AbstractContextManager[Client]],
         target: Callable[[Client], str],
-        source: Path,
+        source: Content,
         name: str,
         kept: Kept,
     ) -> None:
@@ -99,7 +99,7 @@ class FtpsUpload:
                 data.sendall(buffer[:size])
                 on_bytes(size)
 
-    def _read(self, source: FileIO, buffer: memoryview) -> int:
+    def _read(self, source: RawIOBase, buffer: memoryview) -> int:
         with explained(self._reading):
             return source.readinto(buffer) or 0
 

@@ -3,11 +3,10 @@
 import base64
 import hashlib
 import os
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from activities.storage.base import OnBytes, Span, StorageError
+from activities.storage.base import Content, OnBytes, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.s3.checksums import Answer, etag_md5
 
@@ -18,20 +17,20 @@ PIECE = 256 << 10
 class Body:
     """Reads the bytes of `span` twice: for their checksum, and to send them. Only the second time they are counted."""
 
-    def __init__(self, source: Path, span: Span, on_bytes: OnBytes) -> None:
+    def __init__(self, source: Content, span: Span, on_bytes: OnBytes) -> None:
         self._span = span
         self._at = span.start
         self._on_bytes = on_bytes
         self._name = source.name
         self._reading = f"{source.name} cannot be read from the worker's work folder"
         with explained(self._reading):
-            self._file = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+            self._file = source.open("rb", buffering=0)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def __len__(self) -> int:
         return self._span.size
@@ -68,7 +67,8 @@ class Body:
 
     def _next(self) -> bytes:
         with explained(self._reading):
-            data = os.pread(self._file, min(PIECE, self._span.end - self._at), self._at)
+            self._file.seek(self._at)
+            data = self._file.read(min(PIECE, self._span.end - self._at)) or b""
         if not data and self._at < self._span.end:
             raise StorageError(f"{self._reading}: it has become shorter")
         self._at += len(data)

@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from botocore.parsers import ResponseParserError
 
-from activities.storage.base import Entry, Kept, Span, StorageError, Upload, inside
+from activities.storage.base import Content, Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AmazonS3Location, S3CompatibleLocation
 from activities.storage.s3.checksums import digest
 from activities.storage.s3.client import Connection
@@ -74,7 +73,7 @@ class S3Storage:
                     left -= len(data)
                     yield data
 
-    def upload(self, source: Path, name: str, kept: Kept) -> Upload:
+    def upload(self, source: Content, name: str, kept: Kept) -> Upload:
         """See base class."""
         return upload(self._target(name), source, kept)
 

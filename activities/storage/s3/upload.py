@@ -4,12 +4,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from activities.storage.base import Kept, OnBytes, Span, StorageError, Upload
+from activities.storage.base import Content, Kept, OnBytes, Span, StorageError, Upload
 from activities.storage.content import cache_control, content_type
 from activities.storage.explain import explained
 from activities.storage.s3.body import Body
@@ -86,7 +85,7 @@ class Target:
         return False
 
 
-def upload(target: Target, source: Path, kept: Kept) -> Upload:
+def upload(target: Target, source: Content, kept: Kept) -> Upload:
     """Begin, or go on, to send a file."""
     with explained(f"{source.name} cannot be read from the worker's work folder"):
         size = source.stat().st_size
@@ -107,7 +106,7 @@ def forget(kept: Kept) -> None:
 class SingleUpload:
     """A file that one request takes, and makes visible as a whole."""
 
-    def __init__(self, target: Target, source: Path, size: int) -> None:
+    def __init__(self, target: Target, source: Content, size: int) -> None:
         self._target = target
         self._source = source
         self._size = size
@@ -130,7 +129,7 @@ class SingleUpload:
 class PartsUpload:
     """A file in parts, which become visible together. An upload that the service has lost begins anew."""
 
-    def __init__(self, target: Target, source: Path, size: int, kept: Kept) -> None:
+    def __init__(self, target: Target, source: Content, size: int, kept: Kept) -> None:
         self._target = target
         self._source = source
         self._size = size

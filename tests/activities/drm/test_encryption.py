@@ -16,7 +16,7 @@ from activities.drm.config import Drm
 from activities.drm.cpix import PLAYREADY, WIDEVINE
 from activities.drm.key import key_id_of
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
-from activities.package import Packaged, PackageRequest, package
+from activities.package import TRICK_PLAY_FROM, Packaged, PackageRequest, package
 from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
 from activities.prepare import PreparedText
 from activities.workspace import workspace
@@ -58,7 +58,8 @@ def output(name: str = "") -> Path:
 
 def pictures(folder: Path, key: bytes | None) -> str:
     """Checksum of all that is decoded; a decoder that fails yields another."""
-    parts = [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
+    single = folder.with_suffix(".mp4")
+    parts = [single] if single.exists() else [folder / "init.mp4", *sorted(folder.glob("*.m4s"))]
     whole = folder.with_suffix(".whole")
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
     decryption = ["-decryption_key", key.hex()] if key else []
@@ -84,6 +85,17 @@ async def test_the_key_alone_opens_every_rendition_in_both_schemes(request_: Pac
             assert pictures(output(folder) / name, KEY[::-1]) != clear[name]
             assert pictures(output(folder) / name, None) != clear[name]
     assert {(each.scheme, each.key_id) for each in made.renditions} == {("cenc", KID)}
+
+
+async def test_single_files_and_scrubbing_are_encrypted_too(request_: PackageRequest) -> None:
+    trick, plan = f"{SD}-trickplay", replace(request_.plan, duration=TRICK_PLAY_FROM)
+    await packaged(request_, formats=["DashOnDemand"], plan=plan)
+    clear = {name: pictures(output(name), None) for name in (SD, HD, SOUND, trick)}
+    await packaged(request_, formats=["DashOnDemand"], drm=DIRECT, plan=plan)
+    assert {name: pictures(output(name), KEY) for name in clear} == clear
+    assert not any(pictures(output(name), None) == clear[name] for name in clear)
+    await packaged(request_, formats=["Hls"], drm=DIRECT)
+    assert any(f'URI="skd://{KID}:{IV}"' in tag for tag in key_tags(output(f"{SD}-iframes.m3u8"), KEY_TAG))
 
 
 async def test_manifests_tell_all_systems(request_: PackageRequest) -> None:

@@ -11,6 +11,7 @@ from activities.storage.base import Entry, StorageError
 from activities.storage.config import FtpsLocation, HttpLocation, Location, WritableLocation
 from activities.storage.download import fetched, listed, looked_at
 from activities.storage.journal import Journal
+from activities.storage.tar import Tar
 from activities.storage.threads import stoppable
 from activities.storage.upload import deleted, stored
 
@@ -59,13 +60,16 @@ async def fetch(
 
 async def store(
     location: WritableLocation,
-    source: Path,
+    source: Path | Tar,
     name: str,
     on_bytes: Callable[[int], None] = nothing,
     journal: Journal | None = None,
 ) -> None:
+    if not journal:
+        assert isinstance(source, Path)
+        journal = Journal(source.with_name(".journal"))
     with opened(location) as storage:
-        await stored(storage, [(source, name)], on_bytes, journal or Journal(source.with_name(".journal")))
+        await stored(storage, [(source, name)], on_bytes, journal)
 
 
 async def delete(location: WritableLocation, name: str, journal: Journal | None = None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from activities.storage import download, patience
 from activities.storage.base import Entry, StorageError
 from activities.storage.journal import Journal
+from activities.storage.tar import Tar
 from tests.activities.storage.doing import Place, SourcePlace, check, delete, entries, fetch, look, store
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -88,6 +89,17 @@ async def test_large_files_travel_in_parts_and_every_byte_is_counted(place: Plac
     assert sum(up) == sum(down) == size
     assert len(down) > 3
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("back")) == ["back"]
+
+
+@every_storage
+async def test_an_archive_arrives_though_it_is_nowhere(place: Place, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(os.urandom(5_000_001))
+    tar = Tar("x.tar", [(tmp_path / name, f"folder/{name}") for name in ("a", "b")])
+    up: list[int] = []
+    await store(place.location, tar, "x.tar", up.append, Journal(tmp_path / "journal"))
+    assert place.get("x.tar") == tar.open().readall()
+    assert sum(up) == tar.stat().st_size
 
 
 @every_source

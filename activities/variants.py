@@ -1,0 +1,105 @@
+"""`DoNotEncode`: the variants of the source are packaged as they are, once it is sure that players can change over."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.errors import EncodingError
+from activities.heartbeat import Progress, beating
+from activities.join import Joined
+from activities.media.command import copy_video_command
+from activities.media.ffmpeg import run_ffmpeg
+from activities.media.keyframes import KeyFrames, key_frames
+from activities.media.probe import ProbeError
+from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
+from activities.tracks import VideoTrack
+from activities.workspace import fresh, workspace
+
+FOLDER = "variants"
+APART = 0.02
+"""Seconds that two key frames of the same picture may differ: containers round."""
+UNEQUAL = 0.5
+"""Seconds that variants may differ at their end."""
+
+
+@dataclass(frozen=True)
+class CopyRequest:
+    """The variants, in the order of the plan's renditions."""
+
+    job_id: str
+    variants: list[VideoTrack]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class _Variant:
+    track: VideoTrack
+    keys: KeyFrames = field(repr=False)
+
+
+@activity.defn
+async def copy_video(request: CopyRequest) -> Joined:
+    """Check all variants, then bring each into a file of its own as the packager takes it, without encoding.
+
+    Raises:
+        EncodingError: one cannot be packaged, or does not go with the others.
+    """
+    root = workspace(request.job_id)
+    fresh(root / FOLDER)
+    pairs = list(zip(request.plan.video, request.variants, strict=True))
+    paths = {rendition.name: f"{FOLDER}/{rendition.name}.mp4" for rendition, _ in pairs}
+    async with beating(Progress(total=2 * len(pairs))) as progress:
+        variants: list[_Variant] = []
+        for track in request.variants:
+            variants.append(await _checked(root, track))
+            progress.done += 1
+        _check_match(variants)
+        for rendition, track in pairs:
+            command = copy_video_command(root / track.file.path, track, root / paths[rendition.name])
+            await run_ffmpeg(command, repr(track.file.name))
+            progress.done += 1
+    return Joined(paths, min(variant.keys.frames for variant in variants))
+
+
+async def _checked(root: Path, track: VideoTrack) -> _Variant:
+    """One variant by itself."""
+    name = track.file.name
+    if track.codec not in PACKAGED_CODECS:
+        raise _unfit(name, f"is {track.codec}, and only H.264 and H.265 can be packaged")
+    try:
+        keys = await key_frames(root / track.file.path, track.index)
+    except ProbeError as error:
+        raise _unfit(name, str(error)) from None
+    if keys.is_encrypted:
+        raise _unfit(name, "is encrypted")
+    if not keys.times or keys.times[0] > APART:
+        raise _unfit(name, "does not start with a key frame")
+    begin, end = max(pairwise([*keys.times, keys.duration]), key=lambda gap: gap[1] - gap[0])
+    if end - begin > LONGEST_GOP + APART:
+        raise _unfit(
+            name, f"has no key frame between {begin:.2f} s and {end:.2f} s, and needs one each {LONGEST_GOP} s"
+        )
+    return _Variant(track, keys)
+
+
+def _check_match(variants: list[_Variant]) -> None:
+    """All have key frames at the same times, and one length: players change between them at key frames."""
+    first = variants[0]
+    for other in variants[1:]:
+        name, like = other.track.file.name, repr(first.track.file.name)
+        if abs(other.keys.duration - first.keys.duration) > UNEQUAL:
+            raise _unfit(name, f"lasts {other.keys.duration:.2f} s, and {like} {first.keys.duration:.2f} s")
+        for mine, its in zip(other.keys.times, first.keys.times, strict=False):
+            if abs(mine - its) > APART:
+                raise _unfit(name, f"has a key frame at {mine:.2f} s where {like} has one at {its:.2f} s")
+        if len(other.keys.times) != len(first.keys.times):
+            raise _unfit(name, f"has {len(other.keys.times)} key frames, and {like} {len(first.keys.times)}")
+
+
+def _unfit(name: str, reason: str) -> EncodingError:
+    return EncodingError(
+        f"the variant {name!r} {reason}; replace it, let MediaMappings.VideoStreamExpression not find it, "
+        "or set ContentProcessing.VideoFormat to H264"
+    )

@@ -1,0 +1,102 @@
+"""`DoNotEncode`: variants are packaged as they are, or refused with the file and the reason."""
+
+from pathlib import Path
+
+import pytest
+
+from activities.encode import AudioRequest, encode_audio
+from activities.errors import EncodingError
+from activities.join import Joined
+from activities.plan import Plan, PlanRequest, plan
+from activities.processing import ContentProcessing
+from activities.tracks import Mapped, VideoTrack
+from activities.variants import CopyRequest, copy_video
+from activities.workspace import workspace
+from tests.activities.reading import decoded, frames, streams
+from tests.activities.running import JOB_ID, Running
+from tests.activities.tracks import audio_tracks, in_workspace, video_track
+from tests.clips import Clips, _run
+
+SECTION = ContentProcessing.model_validate({"VideoFormat": "DoNotEncode", "Naming": {"VideoChunksPattern": "movie"}})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("variants")
+
+
+def variant(folder: Path, name: str, *, size: str = "160x90", key: float = 1, seconds: float = 2, **more: str) -> Path:
+    target = folder / name
+    if not target.exists():
+        codec = more.get("codec", "libx264")
+        source = ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate=25:duration={seconds}"]
+        keys = ["-g", "999", "-force_key_frames", f"expr:gte(t,n_forced*{key})"]
+        _run(*source, "-c:v", codec, "-preset", "ultrafast", "-pix_fmt", "yuv420p", *keys, str(target))
+    return target
+
+
+async def made(*clips: Path) -> tuple[Plan, list[VideoTrack]]:
+    variants = [await video_track(clip, in_workspace(clip, number)) for number, clip in enumerate(clips, 1)]
+    return await Running()(plan, PlanRequest(JOB_ID, Mapped(variants[0], [], [], variants), SECTION)), variants
+
+
+async def copied(*clips: Path) -> tuple[Plan, Joined]:
+    drawn, variants = await made(*clips)
+    return drawn, await Running()(copy_video, CopyRequest(JOB_ID, variants, drawn))
+
+
+async def test_variants_are_named_by_what_they_are_and_not_changed(root: Path, folder: Path) -> None:
+    assert root.is_dir()
+    low = variant(folder, "low.mkv")
+    high = variant(folder, "high.mp4", size="320x180", codec="libx265")
+    drawn, result = await copied(low, high)
+    names = [rendition.name for rendition in drawn.video]
+    assert names == [f"movie-{r.codec}-{r.height}-{r.bitrate}k" for r in drawn.video]
+    assert [(r.codec, r.height) for r in drawn.video] == [("H264", 90), ("H265", 180)]
+    assert drawn.chunks == []
+    assert result.frames == 50
+    for clip, name in ((low, names[0]), (high, names[1])):
+        copy = workspace(JOB_ID) / result.paths[name]
+        assert decoded(copy, "-f", "rawvideo") == decoded(clip, "-f", "rawvideo")
+        assert frames(copy).keys == [0, 1]
+    assert streams(copy)[0]["codec_tag_string"] == "hvc1"
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"name": "odd.mp4", "key": 0.8}, r"'odd\.mp4' has a key frame at 0\.80 s where 'low\.mkv' has one at 1\.00 s"),
+        ({"name": "few.mp4", "key": 9}, r"'few\.mp4' has 1 key frames, and 'low\.mkv' 2"),
+        ({"name": "short.mp4", "seconds": 1}, r"'short\.mp4' lasts 1\.00 s, and 'low\.mkv' 2\.00 s"),
+        ({"name": "old.mp4", "codec": "mpeg4"}, r"'old\.mp4' is mpeg4, and only H\.264 and H\.265 can be packaged"),
+        ({"name": "sparse.mp4", "key": 9, "seconds": 6}, r"'sparse\.mp4' has no key frame between 0\.00 s and 6\.00 s"),
+    ],
+)
+async def test_what_does_not_go_together_names_file_and_reason(
+    second: dict[str, str], message: str, root: Path, folder: Path
+) -> None:
+    assert root.is_dir()
+    with pytest.raises(EncodingError, match=message) as caught:
+        await copied(variant(folder, "low.mkv"), variant(folder, **second))  # type: ignore[arg-type]
+    assert not caught.value.retryable
+
+
+async def test_an_encrypted_variant_is_refused(root: Path, folder: Path) -> None:
+    assert root.is_dir()
+    locked, secret = folder / "locked.mp4", "0123456789abcdef" * 2
+    keys = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", secret, "-encryption_kid", secret]
+    _run("-i", str(variant(folder, "low.mkv")), "-c", "copy", *keys, str(locked))
+    with pytest.raises(EncodingError, match=r"'locked\.mp4' is encrypted"):
+        await copied(locked)
+
+
+async def test_sound_that_players_take_is_copied_and_other_is_encoded(root: Path, clip: Clips, folder: Path) -> None:
+    assert root.is_dir()
+    source, raw = clip(audio="5.1"), folder / "raw.mkv"
+    _run("-i", str(clip()), "-map", "0:a", "-c:a", "pcm_s16le", str(raw))
+    tracks = [track for n, c in enumerate((source, raw), 3) for track in await audio_tracks(c, in_workspace(c, n))]
+    drawn = await Running()(plan, PlanRequest(JOB_ID, Mapped(None, tracks), SECTION))
+    assert [(r.is_copied, r.sound, r.format) for r in drawn.audio] == [(True, "5.1", "AAC"), (False, "Stereo", "AAC")]
+    heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, drawn))
+    first = workspace(JOB_ID) / heard.paths[drawn.audio[0].name]
+    assert decoded(first, "-map", "0:a", "-f", "s16le") == decoded(source, "-map", "0:a", "-f", "s16le")
