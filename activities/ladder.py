@@ -3,12 +3,15 @@
 import math
 from fractions import Fraction
 
-from activities.processing import AudioRepresentation, VideoRepresentation
+from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
 from activities.tracks import AudioTrack, VideoTrack
 
 Size = tuple[int, int]
-DEFAULT_VIDEO = ((234, 320), (360, 860), (432, 1130), (540, 1590), (720, 2450), (1080, 4500))
-"""The contract's H.264 ladder: length of the shorter side, kbit/s."""
+DEFAULT_VIDEO = {
+    "H264": ((234, 320), (360, 860), (432, 1130), (540, 1590), (720, 2450), (1080, 4500)),
+    "H265": ((360, 320), (432, 860), (540, 1200), (720, 1850), (1080, 3400), (1440, 5230), (2160, 9610)),
+}
+"""`BitrateLadder: V2`, by codec: length of the shorter side, kbit/s."""
 DEFAULT_AUDIO = (
     AudioRepresentation(bitrate_in_kbps=128, sound="Stereo"),
     AudioRepresentation(bitrate_in_kbps=64, sound="Mono", creation_rule="OnMatchingSound"),
@@ -16,15 +19,16 @@ DEFAULT_AUDIO = (
 CHANNELS = {"Mono": 1, "Stereo": 2, "5.1": 6}
 
 
-def video_rungs(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[tuple[Size, int]]:
+def video_rungs(source: VideoTrack, settings: ContentProcessing) -> list[tuple[Size, int]]:
     """Size and kbit/s of each rendition, smallest first; at least one, and none twice."""
-    rungs = _asked(source, asked) if asked else _default(source)
+    asked = settings.video_representations
+    rungs = _asked(source, asked) if asked else _default(source, DEFAULT_VIDEO[settings.video_format])
     return sorted(set(rungs), key=lambda rung: (rung[0][0] * rung[0][1], rung[1]))
 
 
-def _default(source: VideoTrack) -> list[tuple[Size, int]]:
+def _default(source: VideoTrack, ladder: tuple[tuple[int, int], ...]) -> list[tuple[Size, int]]:
     short = min(source.width, source.height)
-    fitting = [(side, kbps) for side, kbps in DEFAULT_VIDEO if side <= short] or [(short, DEFAULT_VIDEO[0][1])]
+    fitting = [(side, kbps) for side, kbps in ladder if side <= short] or [(short, ladder[0][1])]
     return [(scaled(source, Fraction(side, short)), kbps) for side, kbps in fitting]
 
 

@@ -182,7 +182,9 @@ def _collected(name: OutputFormat, folder: Path, out: Output) -> PackagedFormat:
 
 def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:
     """The renditions as the first format has them."""
-    codecs = {rendition.name: "H264" for rendition in plan.video} | {rendition.name: "AAC" for rendition in plan.audio}
+    codecs = {rendition.name: rendition.codec for rendition in plan.video} | {
+        rendition.name: "AAC" for rendition in plan.audio
+    }
     scheme = encryption.scheme if encryption else None
     keys = _keys(plan, encryption)
     ids = {name: str(key.key_id) for name, key in keys.items()}

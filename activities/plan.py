@@ -5,12 +5,18 @@ from dataclasses import dataclass, field
 
 from temporalio import activity
 
+from activities.errors import EncodingError
 from activities.ladder import audio_rungs, video_rungs
-from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.media.encoders import ten_bit_ffmpeg
+from activities.processing import AudioRepresentation, ContentProcessing
 from activities.tracks import Mapped, VideoTrack
 
-PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
-"""`OptimizeFor` as an x264 preset."""
+PRESETS = {
+    "H264": {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"},
+    "H265": {"Speed": "superfast", "Balance": "fast", "Quality": "slow"},
+}
+"""`OptimizeFor` as a preset of the codec's encoder."""
+EIGHT_BIT = 8
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class VideoRendition:
     height: int
     bitrate: int
     """kbit/s, as asked"""
+    codec: str = "H264"
+    ten_bit: bool = False
+    """Instead of 8 bit, by the encoder that not every worker has."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +82,46 @@ class Plan:
     preset: str = "medium"
     duration: float = 0.0
     """seconds of film"""
+    hdr: str = ""
+    """Transfer function of the high dynamic range that all renditions keep; empty = they have the standard range."""
 
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
-    """One chunk for now: cutting needs no more than a longer list here."""
+    """One chunk for now: cutting needs no more than a longer list here.
+
+    Raises:
+        EncodingError: high dynamic range is to be kept, and this worker cannot.
+    """
     mapped, settings = request.mapped, request.processing
     durations = [mapped.video.duration] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
-        video=video_renditions(mapped.video, settings.video_representations) if mapped.video else [],
+        video=video_renditions(mapped.video, settings) if mapped.video else [],
         audio=audio_renditions(mapped, settings.audio_representations),
         chunks=[Chunk(0)] if mapped.video else [],
-        preset=PRESETS[settings.optimize_for],
+        preset=PRESETS[settings.video_format][settings.optimize_for],
         duration=max(durations, default=0.0),
+        hdr=_hdr(mapped.video, settings) if mapped.video else "",
     )
 
 
-def video_renditions(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[VideoRendition]:
+def video_renditions(source: VideoTrack, settings: ContentProcessing) -> list[VideoRendition]:
     """The rungs with their names."""
-    rungs = video_rungs(source, asked)
-    names = unique_names(f"video-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
-    return [VideoRendition(name, *size, kbps) for name, (size, kbps) in zip(names, rungs, strict=True)]
+    codec = settings.video_format
+    rungs = video_rungs(source, settings)
+    names = unique_names(f"video-{codec}-{height}-{kbps}k" for (_, height), kbps in rungs)
+    ten_bit = codec == "H265" and source.color.bits > EIGHT_BIT and ten_bit_ffmpeg() is not None
+    return [VideoRendition(name, *size, kbps, codec, ten_bit) for name, (size, kbps) in zip(names, rungs, strict=True)]
+
+
+def _hdr(source: VideoTrack, settings: ContentProcessing) -> str:
+    wanted = settings.extract_and_apply_hdr and settings.video_format == "H265" and source.color.is_hdr
+    if wanted and not ten_bit_ffmpeg():
+        raise EncodingError(
+            "ContentProcessing.ExtractAndApplyHDR needs an encoder for 10 bit, which this worker has not; install "
+            "encoding-service[hdr] on all workers, or leave it out: the picture then is made for the standard range"
+        )
+    return source.color.transfer if wanted else ""
 
 
 def audio_renditions(mapped: Mapped, asked: list[AudioRepresentation] | None) -> list[AudioRendition]:

@@ -50,7 +50,7 @@ class ContentProcessing(Drm):
     output_format: Annotated[
         list[Annotated[OutputFormat, supported("Dash", "Hls", "Cmaf")]], BeforeValidator(_listed), Field(min_length=1)
     ] = ["Dash", "Hls"]
-    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264")] = "H264"
+    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264", "H265")] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
     encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
@@ -61,7 +61,7 @@ class ContentProcessing(Drm):
     force_aspect_ratio_to_standard: Annotated[bool, supported(False)] = False
     search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False
     use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
-    extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
+    extract_and_apply_hdr: bool = Field(False, alias="ExtractAndApplyHDR")
     archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False

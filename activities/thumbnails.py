@@ -87,6 +87,7 @@ async def _made(request: ThumbnailsRequest, folder: Path) -> Tiles:
             scale,
             folder / "%d.jpg",
             only_keys=tiles.seconds >= request.plan.gop_seconds,
+            hdr=request.plan.hdr,
         )
         await run_ffmpeg(command, f"the rendition {rendition.name}")
         measured = _bandwidth(folder, tiles)

@@ -35,7 +35,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
     ("field", "value"),
     [
         ("OutputFormat", ["DashOnDemand"]),
-        ("VideoFormat", "H265"),
         ("VideoFormat", "DoNotEncode"),
         ("EncodingMode", "PerScene"),
         ("AudioRepresentations", [{"BitrateInKbps": 128, "AudioFormat": "AC3"}]),
@@ -44,7 +43,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
         ("ForceAspectRatioToStandard", True),
         ("SearchForOptimalNearbyResolutions", True),
         ("UseHighestPossibleBitrate", True),
-        ("ExtractAndApplyHDR", True),
         ("Archiving", "Tar"),
         ("Naming", {"ManifestName": "index"}),
     ],
