@@ -56,6 +56,8 @@ def tone_mapped(picture: Any, transfer: str) -> Any:
         .filter("scale", out_color_matrix="bt709", out_range="tv")
         .filter("format", "yuv420p10")
         .filter("setparams", color_primaries="bt709", color_trc="bt709", colorspace="bt709")
+        .filter("sidedata", mode="delete", type="MASTERING_DISPLAY_METADATA")
+        .filter("sidedata", mode="delete", type="CONTENT_LIGHT_LEVEL")
     )
 
 

@@ -211,7 +211,7 @@ async def test_the_goal_chooses_the_preset(codec: str, presets: list[str]) -> No
     ],
 )
 async def test_bits_and_range_that_are_kept(
-    codec: str, fields: dict[str, Any], color: Color, ten_bit: bool, hdr: str
+    codec: str, fields: dict[str, Any], color: Color, ten_bit: Any, hdr: str
 ) -> None:
     made = await planned(Mapped(replace(source(320, 180), color=color)), VideoFormat=codec, **fields)
     assert (made.video[0].ten_bit, made.hdr) == (ten_bit, hdr)

@@ -88,8 +88,8 @@ async def test_other_renditions_of_hdr_have_the_standard_range(codec: str, pixel
     assert lumas(made, (80, 90), (240, 90)) == pytest.approx([180, 227], abs=2)
 
 
-@pytest.mark.parametrize("transfer", [PQ, HLG])
-def test_brighter_stays_brighter_and_grey_stays_grey(transfer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("transfer", "brightest"), [(PQ, 235), (HLG, 227)])
+def test_brighter_stays_brighter_and_grey_stays_grey(transfer: str, brightest: int, tmp_path: Path) -> None:
     ramp = "color=size=256x2:duration=0.04,format=yuv420p10,geq=lum='64+876*X/255':cb=512:cr=512"
     tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc:range=tv"
     picture = tone_mapped(ffmpeg.input(f"{ramp},{tags}", f="lavfi")["v"], transfer)
@@ -98,5 +98,63 @@ def test_brighter_stays_brighter_and_grey_stays_grey(transfer: str, tmp_path: Pa
     plane = output.read_bytes()
     luma, chroma = [*plane[:256]], plane[512:]
     assert luma == sorted(luma)
-    assert (luma[0], luma[255]) == (16, 235)
+    assert (luma[0], luma[255]) == (16, brightest)
     assert all(abs(value - 128) <= 1 for value in chroma)
+
+
+@pytest.mark.parametrize("codec", ["mpeg2video", "libx264"])
+async def test_fields_become_full_frames(codec: str, tmp_path: Path) -> None:
+    source = tmp_path / "fields.ts"
+    # A bar that moves between the two fields of a frame: as it is, its edge would be a comb.
+    bar = "color=gray:size=320x180:rate=50:duration=2,geq=lum='if(between(X,10+6*N,60+6*N),235,16)':cb=128:cr=128"
+    woven = f"{bar},interlace=scan=tff:lowpass=off,setfield=tff"
+    options = ["-c:v", codec, "-b:v", "4M", "-flags", "+ildct+ilme", "-field_order", "tt"]
+    _run("-f", "lavfi", "-i", woven, *options, str(source))
+    assert (await video_track(source)).interlaced
+    (made,) = await encoded(source)
+    assert frames(made).times == pytest.approx([n / 25 for n in range(50)], abs=0.001)
+    assert (combs(source), combs(made)) == (True, False)
+
+
+def combs(file: Path) -> bool:
+    """Whether a line of the tenth picture differs much from those above and below it, which are alike."""
+    plane = decoded(file, "-vf", "select=eq(n\\,10)", "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo")
+    rows = [plane[start : start + 320] for start in range(0, len(plane), 320)]
+    above, line, below = rows[89:92]
+    return any(abs(a - c) < 20 and abs(a - b) > 80 for a, b, c in zip(above, line, below, strict=True))
+
+
+@pytest.mark.parametrize("rate", ["30000/1001", "60000/1001", "240", "1"])
+async def test_every_frame_keeps_its_time(rate: str, clip: Clips) -> None:
+    seconds = 3 if rate == "1" else 1
+    (made,) = await encoded(clip(seconds=seconds, fps=rate, size="64x64", audio=None))
+    count = round(seconds * Fraction(rate))
+    assert frames(made).times == pytest.approx([float(n / Fraction(rate)) for n in range(count)], abs=0.001)
+
+
+async def test_a_single_picture_is_a_film(clip: Clips) -> None:
+    (made,) = await encoded(clip(seconds=0.03, size="64x64", audio=None))
+    assert frames(made).times == [0]
+
+
+async def test_a_gap_stays(clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "gap.mkv"
+    _run(
+        "-i",
+        str(clip(seconds=4, audio=None)),
+        "-c",
+        "copy",
+        "-bsf:v",
+        "noise=drop='between(pts*tb,0.99,1.97)'",
+        str(source),
+    )
+    (made,) = await encoded(source)
+    assert frames(made).times == pytest.approx([n / 25 for n in range(100) if not 25 <= n < 50], abs=0.001)
+
+
+async def test_pictures_before_the_start_are_not_shown(clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "early.mp4"
+    early = ["-output_ts_offset", "-1", "-avoid_negative_ts", "disabled"]
+    _run("-i", str(clip(seconds=4, audio=None)), "-c", "copy", *early, str(source))
+    (made,) = await encoded(source)
+    assert frames(made).times == pytest.approx([n / 25 for n in range(75)], abs=0.001)
