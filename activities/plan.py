@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from temporalio import activity
 
 from activities.errors import EncodingError
-from activities.ladder import audio_rungs, video_rungs
+from activities.ladder import Size, audio_rungs, canvas, even, pixel_aspect, video_rungs
 from activities.media.encoders import ten_bit_ffmpeg
 from activities.processing import AudioRepresentation, ContentProcessing
 from activities.tracks import Mapped, VideoTrack
@@ -41,6 +42,10 @@ class VideoRendition:
     codec: str = "H264"
     ten_bit: bool = False
     """Instead of 8 bit, by the encoder that not every worker has."""
+    pixel_aspect: str = "1"
+    """Width to height."""
+    inner: tuple[int, int] | None = None
+    """Size of the picture between bars; None = it fills all."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,21 @@ def video_renditions(source: VideoTrack, settings: ContentProcessing) -> list[Vi
     codec = settings.video_format
     rungs = video_rungs(source, settings)
     names = unique_names(f"video-{codec}-{height}-{kbps}k" for (_, height), kbps in rungs)
+    around = canvas(source, settings)
     ten_bit = codec == "H265" and source.color.bits > EIGHT_BIT and ten_bit_ffmpeg() is not None
-    return [VideoRendition(name, *size, kbps, codec, ten_bit) for name, (size, kbps) in zip(names, rungs, strict=True)]
+    return [
+        VideoRendition(
+            name, *size, kbps, codec, ten_bit, pixel_aspect(source, size, settings), _inner(source, around, size)
+        )
+        for name, (size, kbps) in zip(names, rungs, strict=True)
+    ]
+
+
+def _inner(source: VideoTrack, around: VideoTrack, size: Size) -> Size | None:
+    if around == source:
+        return None
+    width = even(Fraction(size[0] * source.width, around.width))
+    return width, even(Fraction(size[1] * source.height, around.height))
 
 
 def _hdr(source: VideoTrack, settings: ContentProcessing) -> str:

@@ -57,10 +57,10 @@ class ContentProcessing(Drm):
     bitrate_ladder: Literal["V2"] | None = None
     audio_representations: list[AudioRepresentation] | None = Field(None, max_length=10)
     normalize_audio: Annotated[bool, supported(False)] = False
-    force_pixel_aspect_ratio_to_1: Annotated[bool | None, supported(None, True)] = None
-    force_aspect_ratio_to_standard: Annotated[bool, supported(False)] = False
-    search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False
-    use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
+    force_pixel_aspect_ratio_to_1: bool | None = None
+    force_aspect_ratio_to_standard: bool = False
+    search_for_optimal_nearby_resolutions: bool = False
+    use_highest_possible_bitrate: bool = False
     extract_and_apply_hdr: bool = Field(False, alias="ExtractAndApplyHDR")
     archiving: Annotated[Literal["None", "Tar", "SingleTar"], supported("None")] = "None"
     delete_files_from_source_when_done: bool = False

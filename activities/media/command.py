@@ -194,6 +194,7 @@ def thumbnails_command(
         .filter("tpad", stop=-1, stop_mode="clone")
         .filter("fps", fps=f"1000/{round(tiles.seconds * 1000)}", start_time=0, round="up")
         .filter("trim", end_frame=tiles.images)
+        .filter("scale", "iw*sar", "ih")
         .filter("scale", **size, force_original_aspect_ratio="decrease")
     )
     picture = (

@@ -27,10 +27,12 @@ def deinterlaced(picture: Any) -> Any:
 
 def fitted(picture: Any, rendition: VideoRendition) -> Any:
     """The picture of one rendition."""
-    return (
-        picture.filter("scale", rendition.width, rendition.height, flags="bicubic")
-        .filter("setsar", 1)
-        .filter("format", "yuv420p10le" if rendition.ten_bit else "yuv420p")
+    width, height = rendition.width, rendition.height
+    picture = picture.filter("scale", *(rendition.inner or (width, height)), flags="bicubic")
+    if rendition.inner:
+        picture = picture.filter("pad", width, height, "(ow-iw)/2", "(oh-ih)/2")
+    return picture.filter("setsar", rendition.pixel_aspect).filter(
+        "format", "yuv420p10le" if rendition.ten_bit else "yuv420p"
     )
 
 

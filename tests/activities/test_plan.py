@@ -113,6 +113,59 @@ def test_equal_rungs_are_made_once_and_names_differ() -> None:
     assert names == ["video-H264-360-800k", "video-H264-360-800k-2"]
 
 
+def anamorphic(width: int = 1024, height: int = 576, pixels: str = "64/45") -> VideoTrack:
+    return replace(source(width, height), pixel_aspect=pixels)
+
+
+def shapes(track: VideoTrack, *asked: dict[str, int], **fields: Any) -> list[tuple[int, int, str]]:
+    return [(r.width, r.height, r.pixel_aspect) for r in renditions(track, *asked, **fields)]
+
+
+def test_pixels_are_square_unless_the_job_lets_them_be() -> None:
+    rungs = [{"Height": 288, "BitrateInKbps": 500}, {"Height": 576, "BitrateInKbps": 900}]
+    assert shapes(anamorphic(), *rungs) == [(512, 288, "1"), (1024, 576, "1")]
+    made = shapes(anamorphic(), *rungs, ForcePixelAspectRatioTo1=False)
+    assert made == [(360, 288, "64/45"), (720, 576, "64/45")]
+    both = {"Width": 640, "Height": 576, "BitrateInKbps": 900}
+    assert shapes(anamorphic(), both, ForcePixelAspectRatioTo1=False) == [(640, 576, "8/5")]
+
+
+@pytest.mark.parametrize(
+    ("size", "made", "inner"),
+    [
+        ((1920, 800), (1920, 1080), (1920, 800)),
+        ((1440, 1080), (1440, 1080), None),
+        ((1500, 1080), (1500, 1124), (1500, 1080)),
+        ((1000, 1000), (1334, 1000), (1000, 1000)),
+        ((800, 1920), (1080, 1920), (800, 1920)),
+    ],
+)
+def test_bars_make_a_standard_shape(size: tuple[int, int], made: tuple[int, int], inner: tuple[int, int]) -> None:
+    (only,) = renditions(source(*size), {"BitrateInKbps": 900}, ForceAspectRatioToStandard=True)
+    assert ((only.width, only.height), only.inner) == (made, inner)
+
+
+def test_nearby_sizes_are_in_whole_blocks_and_keep_the_shape() -> None:
+    made = shapes(source(1920, 1080), SearchForOptimalNearbyResolutions=True)
+    assert [(width, height) for width, height, _ in made] == [
+        (384, 216),
+        (640, 360),
+        (768, 432),
+        (896, 504),
+        (1280, 720),
+        (1920, 1080),
+    ]
+    both = {"Width": 852, "Height": 480, "BitrateInKbps": 800}
+    assert shapes(source(1920, 1080), both, SearchForOptimalNearbyResolutions=True) == [(852, 480, "1")]
+
+
+def test_the_highest_bitrate_is_that_of_the_source() -> None:
+    rungs = [{"Height": 360, "BitrateInKbps": 800}, {"Height": 720, "BitrateInKbps": 2000}]
+    made = renditions(source(1280, 720), *rungs, UseHighestPossibleBitrate=True)
+    assert [rung.bitrate for rung in made] == [800, 3000]
+    assert made[-1].name == "video-H264-720-3000k"
+
+
 sides = st.integers(2, 8192)
 asked_rungs = st.lists(
     st.fixed_dictionaries(
@@ -123,9 +176,12 @@ asked_rungs = st.lists(
 )
 
 
-@given(sides, sides, asked_rungs)
-def test_laws_of_every_ladder(width: int, height: int, asked: list[dict[str, int]]) -> None:
-    made = video(width, height, *asked)
+@given(sides, sides, asked_rungs, st.booleans())
+def test_laws_of_every_ladder(width: int, height: int, asked: list[dict[str, int]], search: bool) -> None:  # noqa: FBT001
+    made = [
+        (r.width, r.height, r.bitrate)
+        for r in renditions(source(width, height), *asked, SearchForOptimalNearbyResolutions=search)
+    ]
     assert made
     assert len(set(made)) == len(made)
     for rung_width, rung_height, _ in made:

