@@ -25,6 +25,8 @@ NEARBY = 0.1
 """By how much a side may differ from the asked one, to be in whole blocks."""
 NEARLY_SQUARE = Fraction(1, 100)
 """Pixels that differ from squares by no more than this come from sides made even."""
+LEAST_H265 = 16
+"""Its encoder takes no shorter side."""
 HIGHEST = 200_000
 """kbit/s"""
 CHANNELS = {"Mono": 1, "Stereo": 2, "5.1": 6}
@@ -37,6 +39,8 @@ def video_rungs(source: VideoTrack, settings: ContentProcessing) -> list[tuple[S
     if settings.search_for_optimal_nearby_resolutions:
         whole = {(rung.width, rung.height) for rung in asked or []}
         rungs = [(size if size in whole else nearby(size, source), kbps) for size, kbps in rungs]
+    if settings.video_format == "H265":
+        rungs = [((max(width, LEAST_H265), max(height, LEAST_H265)), kbps) for (width, height), kbps in rungs]
     rungs = sorted(set(rungs), key=lambda rung: (rung[0][0] * rung[0][1], rung[1]))
     if settings.use_highest_possible_bitrate:
         size, kbps = rungs.pop()

