@@ -37,7 +37,7 @@ def video_rungs(source: VideoTrack, settings: ContentProcessing) -> list[tuple[S
     asked, source = settings.video_representations, stored(canvas(source, settings), settings)
     rungs = _asked(source, asked) if asked else _default(source, DEFAULT_VIDEO[settings.video_format])
     if settings.search_for_optimal_nearby_resolutions:
-        whole = {(rung.width, rung.height) for rung in asked or []}
+        whole = {_size(source, rung) for rung in asked or [] if rung.width and rung.height}
         rungs = [(size if size in whole else nearby(size, source), kbps) for size, kbps in rungs]
     if settings.video_format == "H265":
         rungs = [((max(width, LEAST_H265), max(height, LEAST_H265)), kbps) for (width, height), kbps in rungs]

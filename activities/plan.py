@@ -116,7 +116,8 @@ def video_renditions(source: VideoTrack, settings: ContentProcessing) -> list[Vi
     rungs = video_rungs(source, settings)
     names = unique_names(f"video-{codec}-{height}-{kbps}k" for (_, height), kbps in rungs)
     around = canvas(source, settings)
-    ten_bit = codec == "H265" and source.color.bits > EIGHT_BIT and ten_bit_ffmpeg() is not None
+    deep = source.color.bits > EIGHT_BIT or source.color.is_hdr
+    ten_bit = codec == "H265" and deep and ten_bit_ffmpeg() is not None
     return [
         VideoRendition(
             name, *size, kbps, codec, ten_bit, pixel_aspect(source, size, settings), _inner(source, around, size)

@@ -61,5 +61,5 @@ def _x265(plan: Plan) -> dict[str, Any]:
     # What the display of the mastering was like travels with the frames; this has it written for each key frame.
     hdr = ":hdr10=1" * (plan.hdr == PQ)
     settings = f"log-level=error:open-gop=0:scenecut=0{hdr}"
-    # `hvc1`: Apple's players take no other.
-    return {"c:v": "libx265", "forced-idr": 1, "x265-params": settings, "tag:v": "hvc1"}
+    # `hvc1`: Apple's players take no other. Dolby Vision would need a profile that the manifests name.
+    return {"c:v": "libx265", "dolbyvision": 0, "forced-idr": 1, "x265-params": settings, "tag:v": "hvc1"}

@@ -42,7 +42,7 @@ async def planned_and_encoded(source: Path, marks: Sequence[Mark] = (), **fields
 
 async def encoded(source: Path, rungs: list[dict[str, int]] | None = None, **fields: Any) -> list[Path]:
     """The files of all renditions, smallest first."""
-    made, files = await planned_and_encoded(source, **({"VideoRepresentations": rungs} if rungs else {}), **fields)
+    made, files = await planned_and_encoded(source, VideoRepresentations=rungs or ONE, **fields)
     return [workspace(JOB_ID) / files[rendition.name] for rendition in made.video]
 
 

@@ -82,6 +82,23 @@ def test_the_arguments_of_a_rendition() -> None:
     ]
 
 
+def test_the_arguments_of_h265() -> None:
+    plan = Plan(video=[replace(RUNGS[0], codec="H265")], preset="fast")
+    command = words(video_command(Path("/w/0001.mp4"), VIDEO, plan, Chunk(0), {"small": Path("/w/s.mp4")}))
+    options = ("-c:v", "-tag:v", "-forced-idr", "-flags", "-g", "-maxrate", "-bufsize", "-preset", "-x265-params")
+    assert [option(command, name) for name in options] == [
+        ["libx265"],
+        ["hvc1"],
+        ["1"],
+        ["+cgop"],
+        ["48"],
+        ["480k"],
+        ["640k"],
+        ["fast"],
+        ["log-level=error:open-gop=0:scenecut=0"],
+    ]
+
+
 def test_a_chunk_is_cut_at_the_input() -> None:
     command = words(video(Chunk(3, 36.0, 12.0)))
     assert command.index("-ss") < command.index("-i")
