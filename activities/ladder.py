@@ -1,29 +1,93 @@
 """Which renditions a source gets: pure arithmetic; never upscaled, never upmixed, sides even."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
-from activities.processing import CHANNELS, AudioRepresentation, VideoRepresentation, bitrates
+from activities.processing import CHANNELS, AudioRepresentation, ContentProcessing, VideoRepresentation, bitrates
 from activities.tracks import AudioTrack, VideoTrack
 
 Size = tuple[int, int]
-DEFAULT_VIDEO = ((234, 320), (360, 860), (432, 1130), (540, 1590), (720, 2450), (1080, 4500))
-"""The contract's H.264 ladder: length of the shorter side, kbit/s."""
+DEFAULT_VIDEO = {
+    "H264": ((234, 320), (360, 860), (432, 1130), (540, 1590), (720, 2450), (1080, 4500)),
+    "H265": ((360, 320), (432, 860), (540, 1200), (720, 1850), (1080, 3400), (1440, 5230), (2160, 9610)),
+}
+"""`BitrateLadder: V2`, by codec: length of the shorter side, kbit/s."""
 DEFAULT_AUDIO = (
     AudioRepresentation(bitrate_in_kbps=128, sound="Stereo"),
     AudioRepresentation(bitrate_in_kbps=64, sound="Mono", creation_rule="OnMatchingSound"),
 )
+STANDARD = (Fraction(16, 9), Fraction(4, 3), Fraction(3, 4), Fraction(9, 16))
+"""Shapes that `ForceAspectRatioToStandard` chooses from."""
+BLOCK = 8
+"""Pixels that encoders work on at once; sides in whole blocks waste nothing."""
+NEARBY = 0.1
+"""By how much a side may differ from the asked one, to be in whole blocks."""
+NEARLY_SQUARE = Fraction(1, 100)
+"""Pixels that differ from squares by no more than this come from sides made even."""
+LEAST_H265 = 16
+"""Its encoder takes no shorter side."""
+HIGHEST = 200_000
+"""kbit/s"""
 
 
-def video_rungs(source: VideoTrack, asked: list[VideoRepresentation] | None) -> list[tuple[Size, int]]:
+def video_rungs(source: VideoTrack, settings: ContentProcessing) -> list[tuple[Size, int]]:
     """Size and kbit/s of each rendition, smallest first; at least one, and none twice."""
-    rungs = _asked(source, asked) if asked else _default(source)
-    return sorted(set(rungs), key=lambda rung: (rung[0][0] * rung[0][1], rung[1]))
+    asked, source = settings.video_representations, stored(canvas(source, settings), settings)
+    rungs = _asked(source, asked) if asked else _default(source, DEFAULT_VIDEO[settings.video_format])
+    if settings.search_for_optimal_nearby_resolutions:
+        whole = {_size(source, rung) for rung in asked or [] if rung.width and rung.height}
+        rungs = [(size if size in whole else nearby(size, source), kbps) for size, kbps in rungs]
+    if settings.video_format == "H265":
+        rungs = [((max(width, LEAST_H265), max(height, LEAST_H265)), kbps) for (width, height), kbps in rungs]
+    rungs = sorted(set(rungs), key=lambda rung: (rung[0][0] * rung[0][1], rung[1]))
+    if settings.use_highest_possible_bitrate:
+        size, kbps = rungs.pop()
+        rungs.append((size, max(kbps, min(source.bitrate, HIGHEST))))
+    return rungs
 
 
-def _default(source: VideoTrack) -> list[tuple[Size, int]]:
+def canvas(source: VideoTrack, settings: ContentProcessing) -> VideoTrack:
+    """The source with bars up to the nearest standard shape, where that is asked."""
+    if not settings.force_aspect_ratio_to_standard:
+        return source
+    shape = Fraction(source.width, source.height)
+    nearest = min(STANDARD, key=lambda standard: max(standard / shape, shape / standard))
+    width, height = math.ceil(source.height * nearest), math.ceil(source.width / nearest)
+    return replace(source, width=max(width, source.width), height=max(height, source.height))
+
+
+def stored(source: VideoTrack, settings: ContentProcessing) -> VideoTrack:
+    """The source in its own pixels, where these need not be square."""
+    if settings.force_pixel_aspect_ratio_to_1 is not False:
+        return source
+    return replace(source, width=max(1, round(source.width / Fraction(source.pixel_aspect))))
+
+
+def pixel_aspect(source: VideoTrack, size: Size, settings: ContentProcessing) -> str:
+    """Of a rendition's pixels, so that its shape is that of the source; square where that is asked."""
+    shown = canvas(source, settings)
+    ratio = Fraction(shown.width, shown.height) / Fraction(*size)
+    if settings.force_pixel_aspect_ratio_to_1 is not False or abs(ratio - 1) <= NEARLY_SQUARE:
+        return "1"
+    ratio = ratio.limit_denominator(1000)
+    return f"{ratio.numerator}/{ratio.denominator}"
+
+
+def nearby(size: Size, source: VideoTrack) -> Size:
+    """The size in whole blocks nearby that keeps the source's shape best; `size` itself where there is none."""
+    shape, height = source.width / source.height, size[1]
+    first = math.ceil(height * (1 - NEARBY) / BLOCK)
+    last = min(math.floor(height * (1 + NEARBY)), source.height) // BLOCK
+    heights = [BLOCK * number for number in range(first, last + 1) if number]
+    offered = [(BLOCK * round(high * shape / BLOCK), high) for high in heights]
+    fitting = [(wide, high) for wide, high in offered if 0 < wide <= source.width]
+    return min(fitting, key=lambda s: (round(abs(s[0] / s[1] / shape - 1), 6), abs(s[1] - height)), default=size)
+
+
+def _default(source: VideoTrack, ladder: tuple[tuple[int, int], ...]) -> list[tuple[Size, int]]:
     short = min(source.width, source.height)
-    fitting = [(side, kbps) for side, kbps in DEFAULT_VIDEO if side <= short] or [(short, DEFAULT_VIDEO[0][1])]
+    fitting = [(side, kbps) for side, kbps in ladder if side <= short] or [(short, ladder[0][1])]
     return [(scaled(source, Fraction(side, short)), kbps) for side, kbps in fitting]
 
 

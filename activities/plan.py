@@ -2,16 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from temporalio import activity
 
-from activities.ladder import audio_rungs, video_rungs
+from activities.errors import EncodingError
+from activities.ladder import Size, audio_rungs, canvas, even, pixel_aspect, video_rungs
+from activities.media.encoders import ten_bit_ffmpeg
 from activities.naming import AUDIO, VIDEO, Naming
-from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
 from activities.tracks import AudioTrack, Mapped, VideoTrack
 
-PRESETS = {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"}
-"""`OptimizeFor` as an x264 preset."""
+PRESETS = {
+    "H264": {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"},
+    "H265": {"Speed": "superfast", "Balance": "fast", "Quality": "slow"},
+}
+"""`OptimizeFor` as a preset of the codec's encoder."""
+EIGHT_BIT = 8
 PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
 """Of video that is not encoded: ffmpeg's name → ours."""
 PACKAGED_SOUND: dict[str, AudioFormat] = {"aac": "AAC", "ac3": "AC3"}
@@ -40,6 +47,12 @@ class VideoRendition:
     bitrate: int
     """kbit/s, as asked"""
     codec: str = "H264"
+    ten_bit: bool = False
+    """Instead of 8 bit, by the encoder that not every worker has."""
+    pixel_aspect: str = "1"
+    """Width to height."""
+    inner: tuple[int, int] | None = None
+    """Size of the picture between bars; None = it fills all."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ class Plan:
     preset: str = "medium"
     duration: float = 0.0
     """seconds of film"""
+    hdr: str = ""
+    """Transfer function of the high dynamic range that all renditions keep; empty = they have the standard range."""
     normalize: bool = False
     """Whether all sound is brought to one loudness."""
 
@@ -95,19 +110,24 @@ class Plan:
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
-    """One chunk for now: cutting needs no more than a longer list here. Without any, nothing is encoded."""
+    """One chunk for now: cutting needs no more than a longer list here. Without any, nothing is encoded.
+
+    Raises:
+        EncodingError: high dynamic range is to be kept, and this worker cannot.
+    """
     mapped, settings = request.mapped, request.processing
     naming = settings.naming or Naming()
     if settings.video_format == "DoNotEncode":
         return _of_variants(mapped, settings.audio_representations, naming)
     durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
-        video=video_renditions(mapped.video, settings.video_representations, naming.video) if mapped.video else [],
+        video=video_renditions(mapped.video, settings, naming.video) if mapped.video else [],
         audio=audio_renditions(mapped, settings.audio_representations, naming.audio),
         chunks=[Chunk(0)] if mapped.video else [],
-        preset=PRESETS[settings.optimize_for],
+        preset=PRESETS[settings.video_format][settings.optimize_for],
         duration=max(durations, default=0.0),
         normalize=settings.normalize_audio,
+        hdr=_hdr(mapped.video, settings) if mapped.video else "",
     )
 
 
@@ -137,13 +157,37 @@ def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepre
     return replace(rendition, bitrate=bitrate, sound=sound, format=PACKAGED_SOUND[track.codec], is_copied=True)
 
 
-def video_renditions(
-    source: VideoTrack, asked: list[VideoRepresentation] | None, start: str = VIDEO
-) -> list[VideoRendition]:
+def video_renditions(source: VideoTrack, settings: ContentProcessing, start: str = VIDEO) -> list[VideoRendition]:
     """The rungs with their names, which begin with `start`."""
-    rungs = video_rungs(source, asked)
-    names = unique_names(f"{start}-H264-{height}-{kbps}k" for (_, height), kbps in rungs)
-    return [VideoRendition(name, *size, kbps) for name, (size, kbps) in zip(names, rungs, strict=True)]
+    codec = settings.video_format
+    rungs = video_rungs(source, settings)
+    names = unique_names(f"{start}-{codec}-{height}-{kbps}k" for (_, height), kbps in rungs)
+    around = canvas(source, settings)
+    deep = source.color.bits > EIGHT_BIT or source.color.is_hdr
+    ten_bit = codec == "H265" and deep and ten_bit_ffmpeg() is not None
+    return [
+        VideoRendition(
+            name, *size, kbps, codec, ten_bit, pixel_aspect(source, size, settings), _inner(source, around, size)
+        )
+        for name, (size, kbps) in zip(names, rungs, strict=True)
+    ]
+
+
+def _inner(source: VideoTrack, around: VideoTrack, size: Size) -> Size | None:
+    if around == source:
+        return None
+    width = even(Fraction(size[0] * source.width, around.width))
+    return width, even(Fraction(size[1] * source.height, around.height))
+
+
+def _hdr(source: VideoTrack, settings: ContentProcessing) -> str:
+    wanted = settings.extract_and_apply_hdr and settings.video_format == "H265" and source.color.is_hdr
+    if wanted and not ten_bit_ffmpeg():
+        raise EncodingError(
+            "ContentProcessing.ExtractAndApplyHDR needs an encoder for 10 bit, which this worker has not; install "
+            "encoding-service[hdr] on all workers, or leave it out: the picture then is made for the standard range"
+        )
+    return source.color.transfer if wanted else ""
 
 
 def audio_renditions(

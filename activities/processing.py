@@ -64,18 +64,18 @@ class ContentProcessing(Drm):
     """How to encode, encrypt and package. Without `OutputFormat`, DASH and HLS are made: they play everywhere."""
 
     output_format: Annotated[list[OutputFormat], BeforeValidator(_listed), Field(min_length=1)] = ["Dash", "Hls"]
-    video_format: Annotated[Literal["H264", "H265", "DoNotEncode"], supported("H264", "DoNotEncode")] = "H264"
+    video_format: Literal["H264", "H265", "DoNotEncode"] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
     encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
     bitrate_ladder: Literal["V2"] | None = None
     audio_representations: list[AudioRepresentation] | None = Field(None, max_length=10)
     normalize_audio: bool = False
-    force_pixel_aspect_ratio_to_1: Annotated[bool | None, supported(None, True)] = None
-    force_aspect_ratio_to_standard: Annotated[bool, supported(False)] = False
-    search_for_optimal_nearby_resolutions: Annotated[bool, supported(False)] = False
-    use_highest_possible_bitrate: Annotated[bool, supported(False)] = False
-    extract_and_apply_hdr: Annotated[bool, supported(False)] = Field(False, alias="ExtractAndApplyHDR")
+    force_pixel_aspect_ratio_to_1: bool | None = None
+    force_aspect_ratio_to_standard: bool = False
+    search_for_optimal_nearby_resolutions: bool = False
+    use_highest_possible_bitrate: bool = False
+    extract_and_apply_hdr: bool = Field(False, alias="ExtractAndApplyHDR")
     archiving: Archiving = "None"
     delete_files_from_source_when_done: bool = False
     use_native_language_names: bool = False

@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from posixpath import dirname
 
@@ -87,6 +88,7 @@ async def _made(request: ThumbnailsRequest, folder: Path) -> Tiles:
             scale,
             folder / "%d.jpg",
             only_keys=tiles.seconds >= request.plan.gop_seconds,
+            hdr=request.plan.hdr,
         )
         await run_ffmpeg(command, f"the rendition {rendition.name}")
         measured = _bandwidth(folder, tiles)
@@ -98,7 +100,8 @@ async def _made(request: ThumbnailsRequest, folder: Path) -> Tiles:
 def layout(section: Thumbnails, plan: Plan) -> Tiles:
     """How large the images are, and how many of them go on a sheet."""
     largest = plan.video[-1]
-    width, height = _size(section, largest.width / largest.height)
+    shape = Fraction(largest.width, largest.height) * Fraction(largest.pixel_aspect)
+    width, height = _size(section, float(shape))
     seconds = round(section.duration_in_seconds, 3)
     one = Tiles(FOLDER, width, height, 1, 1, seconds, plan.duration, bandwidth=0)
     columns = max(1, min(MOST_IN_A_LINE, SHEET // width, one.images))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from activities.media.color import Color
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -38,6 +40,11 @@ class VideoTrack:
     """kbit/s"""
     start: float = 0.0
     """Seconds from the start of the container to the first picture."""
+    color: Color = field(default_factory=Color)
+    interlaced: bool = False
+    """Its container or its stream says that frames hold two fields."""
+    pixel_aspect: str = "1/1"
+    """Of the picture as shown, width to height."""
 
     @property
     def end(self) -> float:

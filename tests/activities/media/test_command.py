@@ -82,6 +82,23 @@ def test_the_arguments_of_a_rendition() -> None:
     ]
 
 
+def test_the_arguments_of_h265() -> None:
+    plan = Plan(video=[replace(RUNGS[0], codec="H265")], preset="fast")
+    command = words(video_command(Path("/w/0001.mp4"), VIDEO, plan, Chunk(0), {"small": Path("/w/s.mp4")}))
+    options = ("-c:v", "-tag:v", "-forced-idr", "-flags", "-g", "-maxrate", "-bufsize", "-preset", "-x265-params")
+    assert [option(command, name) for name in options] == [
+        ["libx265"],
+        ["hvc1"],
+        ["1"],
+        ["+cgop"],
+        ["48"],
+        ["480k"],
+        ["640k"],
+        ["fast"],
+        ["log-level=error:open-gop=0:scenecut=0"],
+    ]
+
+
 def test_a_chunk_is_cut_at_the_input() -> None:
     command = words(video(Chunk(3, 36.0, 12.0)))
     assert command.index("-ss") < command.index("-i")
@@ -197,9 +214,10 @@ def test_thumbnails_need_no_more_than_key_frames() -> None:
         "[0:v:0]tpad=stop=-1:stop_mode=clone[s0]",
         "[s0]fps=fps=1000/10000:round=up:start_time=0[s1]",
         "[s1]trim=end_frame=60[s2]",
-        "[s2]scale=force_original_aspect_ratio=decrease:h=90:w=160[s3]",
-        "[s3]pad=h=90:w=160:x=(ow-iw)/2:y=(oh-ih)/2[s4]",
-        "[s4]setsar=1[s5]",
-        "[s5]format=yuvj420p[s6]",
-        "[s6]tile=5x4[s7]",
+        "[s2]scale=iw*sar:ih[s3]",
+        "[s3]scale=force_original_aspect_ratio=decrease:h=90:w=160[s4]",
+        "[s4]pad=h=90:w=160:x=(ow-iw)/2:y=(oh-ih)/2[s5]",
+        "[s5]setsar=1[s6]",
+        "[s6]format=yuvj420p[s7]",
+        "[s7]tile=5x4[s8]",
     ]

@@ -221,3 +221,26 @@ async def test_an_encrypted_track_is_told(clip: Clips, tmp_path: Path) -> None:
     source = locked(clip(), tmp_path / "locked.mp4")
     with pytest.raises(ProbeError, match=r"is encrypted \(track 0\)"):
         await probe(source)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "deep"),
+    [("yuv420p", 8), ("yuv420p10le", 10), ("p010le", 10), ("yuv422p12be", 12), ("gray10le", 10), ("rgb24", 8)],
+)
+def test_bits_of_a_sample(pixels: str, deep: int) -> None:
+    assert video(pix_fmt=pixels).color.bits == deep
+
+
+def test_color_and_fields_are_told_where_the_file_does() -> None:
+    assert (video().color.is_hdr, video().interlaced) == (False, False)
+    tags = {"color_primaries": "bt2020", "color_transfer": "smpte2084", "color_space": "bt2020nc"}
+    assert video(**tags).color.is_hdr
+    orders = {
+        order: video(field_order=order).interlaced for order in ("tt", "bb", "tb", "bt", "unknown", "progressive")
+    }
+    assert orders == {"tt": True, "bb": True, "tb": True, "bt": True, "unknown": False, "progressive": False}
+
+
+@pytest.mark.parametrize(("fields", "ratio"), [({}, "64/45"), ({"side_data_list": [{"rotation": 90}]}, "45/64")])
+def test_pixels_turn_with_the_picture(fields: dict[str, Any], ratio: str) -> None:
+    assert video(sample_aspect_ratio="64:45", **fields).pixel_aspect == ratio
