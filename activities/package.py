@@ -13,6 +13,7 @@ from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
+from activities.media.manifests import in_schema_order, with_version
 from activities.media.packager import DASH_MANIFEST, HLS_MANIFEST, Output, Shown
 from activities.plan import Plan, unique_names
 from activities.prepare import PreparedText
@@ -115,6 +116,15 @@ async def _run(
     await packager.run_packager(command, root, written, flags)
     if encryption:
         packager.name_fairplay_keys(root / out.folder, encryption)
+    _correct(root / out.folder, out)
+
+
+def _correct(folder: Path, out: Output) -> None:
+    """What the packager writes otherwise than the standards want it."""
+    for wanted, name, corrected in ((out.dash, DASH_MANIFEST, in_schema_order), (out.hls, HLS_MANIFEST, with_version)):
+        if wanted:
+            manifest = folder / name
+            manifest.write_text(corrected(manifest.read_text()))
 
 
 def _output(name: OutputFormat, *, several: bool) -> Output:
@@ -151,9 +161,11 @@ def _audio_descriptors(request: PackageRequest, out: Output, keys: dict[str, Con
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
-    files = unique_names(f"text-{track.language}" for track in request.text)
-    names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in request.text]
-    for track, file, name in zip(request.text, files, unique_names(names, TITLES), strict=True):
+    # An HLS player may choose the first text of its viewer's language unasked: not captions, if there are subtitles.
+    tracks = sorted(request.text, key=lambda track: track.caption)
+    files = unique_names(f"text-{track.language}" for track in tracks)
+    names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in tracks]
+    for track, file, name in zip(tracks, files, unique_names(names, TITLES), strict=True):
         yield from packager.text(track.path, file, track.language, Shown(name, name), out, caption=track.caption)
 
 

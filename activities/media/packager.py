@@ -25,6 +25,8 @@ DASH_MANIFEST = "manifest.mpd"
 HLS_MANIFEST = "manifest.m3u8"
 SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
 """Those that tell a box in the stream."""
+NO_LANGUAGE = "zxx"
+"""ISO 639's code for content without any."""
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
@@ -97,7 +99,8 @@ def arguments(descriptors: list[str], out: Output, language: str | None) -> list
     """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
     command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
     if language:
-        command.append(f"--default_language={language}")
+        # Text is shown to those who choose it: none is in the language that is the default.
+        command += [f"--default_language={language}", f"--default_text_language={NO_LANGUAGE}"]
     if out.dash:
         # Segments in files of their own, yet the title is complete: a static manifest.
         command += [f"--mpd_output={out.folder}{DASH_MANIFEST}", "--generate_static_live_mpd"]
