@@ -5,16 +5,19 @@ import base64
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from activities.processing import OutputFormat
 from tests.clips import Clips, tone, vtt_file
 from tests.integration.browser import GAP, Shaka, chromium, gaps, open_with_hls_js, watched, watching
 from tests.integration.conformance import problems
 from tests.integration.service import Service
+from tests.servers.temporal import TemporalServer
+from workflows.preview import manifests, published_folder
 
 played = pytest.mark.asyncio(loop_scope="module")
 """In the loop of the browser."""
@@ -68,15 +71,17 @@ def source(service: Service, clip: Clips, tmp_path_factory: pytest.TempPathFacto
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def published(service: Service, source: Path) -> Published:
     """Name of the job → its folder; they run side by side."""
+    folders = await asyncio.gather(*(run(service, source, processing) for processing in JOBS.values()))
+    return dict(zip(JOBS, folders, strict=True))
 
-    async def run(processing: dict[str, Any]) -> Path:
-        job = service.job(source, MediaMappings=MAPPINGS, Thumbnails=THUMBNAILS)
-        job["ContentProcessing"] |= processing
-        ended = await service.run(job)
-        assert ended.status == "COMPLETED", ended.events[-1]
-        return Path(job["ContentPublishing"]["UriPath"])
 
-    return dict(zip(JOBS, await asyncio.gather(*map(run, JOBS.values())), strict=True))
+async def run(service: Service, source: Path, processing: dict[str, Any]) -> Path:
+    """The folder that a whole job has published to."""
+    job = service.job(source, MediaMappings=MAPPINGS, Thumbnails=THUMBNAILS)
+    job["ContentProcessing"] |= processing
+    ended = await service.run(job)
+    assert ended.status == "COMPLETED", ended.events[-1]
+    return Path(job["ContentPublishing"]["UriPath"])
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -121,17 +126,18 @@ def test_what_does_not_is_noticed(
 )
 @played
 async def test_shaka_player_plays_every_track(job: str, manifest: str, published: Published, browser: Browser) -> None:
-    async with watching(browser, published[job]) as page:
+    await plays_every_track(browser, published[job], manifest, CLEAR_KEY if job == "drm" else None)
+
+
+async def plays_every_track(browser: Browser, folder: Path, manifest: str, key: tuple[str, str] | None) -> None:
+    async with watching(browser, folder) as page:
         shaka = Shaka(page)
-        await shaka.open(manifest, CLEAR_KEY if job == "drm" else None)
+        await shaka.open(manifest, key)
         videos, sounds, texts = [await shaka.tracks(kind) for kind in ("Video", "Audio", "Text")]
         assert [track["height"] for track in videos] == [90, 180]
-        assert {(t["language"], t["label"]) for t in sounds} == {
-            ("en", "English"),
-            ("fr", "French"),
-            ("en", "English (AD)"),
-        }
-        assert {t["label"] for t in texts} == {"English", "German", "English (CC)"}
+        assert {track["label"] for track in sounds} == {"English", "French", "English (AD)"}
+        assert {track["language"] for track in sounds} == {"en", "fr"}
+        assert {track["label"] for track in texts} == {"English", "German", "English (CC)"}
         assert not [track for track in texts if track["active"]]  # text is for those who choose it
         for place, track in enumerate(videos):
             await shaka.select("Video", place)
@@ -174,3 +180,29 @@ async def test_hls_js_plays_every_level(level: int, height: int, published: Publ
         assert seen["size"][1] == height
         assert await page.evaluate("hls.audioTracks[hls.audioTrack].name") == "French"
         assert [gap for gap in gaps(seen["ranges"]) if gap > GAP] == []
+
+
+@played
+async def test_a_job_is_found_by_its_id(
+    published: Published, service: Service, temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_server.address)
+    ids = [folder.name for folder in service.events_folder.iterdir()]
+    assert {await published_folder(id_) for id_ in ids} >= set(published.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [None, CLEAR_KEY], ids=["clear", "encrypted"])
+@pytest.mark.parametrize("output_format", get_args(OutputFormat))
+@played
+async def test_every_format_plays(
+    output_format: str, key: tuple[str, str] | None, service: Service, source: Path, browser: Browser
+) -> None:
+    folder = await run(service, source, {"OutputFormat": [output_format]} | (DRM if key else {}))
+    assert problems(folder) == []
+    for manifest in manifests(folder):
+        await plays_every_track(browser, folder, manifest, key)
+        if manifest.endswith(".m3u8") and not key:  # hls.js has no keys but those of a licence server
+            async with watching(browser, folder) as page:
+                await open_with_hls_js(page, manifest, 0)
+                await watched(page)
