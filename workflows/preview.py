@@ -114,8 +114,8 @@ def _page(folder: Path, player: Path | None) -> str:
     values = {
         "TITLE": html.escape(str(folder)),
         "PLAYER": '<script src="player.js"></script>' if player else "",
-        # Inside of a script, nothing but `</` could end it.
-        "MANIFESTS": json.dumps(names).replace("</", "<\\/"),
+        # A name must not end the script that it stands in.
+        "MANIFESTS": json.dumps(names).replace("<", "\\u003c"),
     }
     text = PAGE.read_text(encoding="utf-8")
     for name, value in values.items():
