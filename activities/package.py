@@ -14,6 +14,7 @@ from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
 from activities.media.groups import groups, home
+from activities.media.manifests import in_schema_order, with_version
 from activities.media.packager import Output, Shown
 from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
@@ -126,6 +127,15 @@ async def _run(
         packager.complete_audio_groups(root / out.folder, groups(request.plan.audio))
     if encryption:
         packager.name_fairplay_keys(root / out.folder, encryption)
+    _correct(root / out.folder, out)
+
+
+def _correct(folder: Path, out: Output) -> None:
+    """What the packager writes otherwise than the standards want it."""
+    manifests = ((out.dash, out.dash_manifest, in_schema_order), (out.hls, out.hls_manifest, with_version))
+    for wanted, name, corrected in manifests:
+        if wanted:
+            (folder / name).write_text(corrected((folder / name).read_text()))
 
 
 def _output(request: PackageRequest, name: OutputFormat) -> Output:
@@ -201,10 +211,12 @@ def _label(name: str, rendition: AudioRendition, made: list[AudioRendition]) -> 
 
 
 def _text_descriptors(request: PackageRequest, out: Output) -> Iterator[str]:
+    # An HLS player may choose the first text of its viewer's language unasked: not captions, if there are subtitles.
+    tracks = sorted(request.text, key=lambda track: track.caption)
     heard = [rendition.name for rendition in request.plan.audio]  # which may be called text, too
-    files = unique_names([*heard, *(f"{TEXT}-{track.language}" for track in request.text)])[len(heard) :]
-    names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in request.text]
-    for track, file, name in zip(request.text, files, unique_names(names, TITLES), strict=True):
+    files = unique_names([*heard, *(f"{TEXT}-{track.language}" for track in tracks)])[len(heard) :]
+    names = [title(t.language, native=request.native_names) + " (CC)" * t.caption for t in tracks]
+    for track, file, name in zip(tracks, files, unique_names(names, TITLES), strict=True):
         yield from packager.text(track.path, file, track.language, Shown(name, name), out, caption=track.caption)
 
 

@@ -68,6 +68,12 @@ def garbage(clip: Path) -> Path:
     return target
 
 
+def tone(pitch: int, path: Path, *, seconds: float = 2) -> Path:
+    """A file of sound alone, in the format of its ending."""
+    _run("-f", "lavfi", "-i", f"sine=frequency={pitch}:duration={seconds}:sample_rate=48000", str(path))
+    return path
+
+
 def srt_file(path: Path, cues: Iterable[Cue] = CUES) -> Path:
     blocks = [
         f"{number}\n{_time(start, ',')} --> {_time(end, ',')}\n{text}\n"

@@ -197,6 +197,34 @@ def codec_server(
 
 
 @app.command()
+def preview(
+    what: Annotated[str, typer.Argument(metavar="ID|FOLDER", help="A job that published to Files, or its folder.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 0,
+    player: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", envvar="ENCODING_PLAYER", help="Shaka Player's script: dist/shaka-player.compiled.js."
+        ),
+    ] = None,
+) -> None:
+    """Play what a job has published, in your browser, until Ctrl-C.
+
+    A page at 127.0.0.1 lists the manifests, their renditions, languages, texts and thumbnails, and switches between
+    them. It needs Shaka Player (`npm install shaka-player`); without, it plays what the browser can play by itself:
+    HLS in Safari and Chromium, no DASH, and no choice of tracks.
+    """
+    from workflows import preview as previews  # noqa: PLC0415 - its library is slow to load, and nobody else needs it
+
+    try:
+        folder = Path(what) if Path(what).is_dir() or "/" in what else _await(previews.published_folder(what))
+        previews.serve(folder, player, port, typer.echo)
+    except previews.NothingToPlay as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"port {port} cannot be used: {error.strerror}")
+
+
+@app.command()
 def protect(
     job_file: JobFile,
     key: Annotated[

@@ -1,4 +1,4 @@
-"""Adds a track of tiled images to the manifests: the packager writes none.
+"""Corrects what the packager writes into the manifests, and adds the track of tiled images that it cannot write.
 
 DASH: DASH-IF IOP 4.3, section 6.2.6. HLS: the image media playlist that Roku, Shaka Player and others read.
 """
@@ -11,6 +11,10 @@ from xml.etree import ElementTree as ET
 MPD = "urn:mpeg:dash:schema:mpd:2011"
 TILE = "http://dashif.org/guidelines/thumbnail_tile"
 HLS_VERSION = 7
+KEY_FORMAT_VERSION = 5
+"""RFC 8216, section 7: of playlists that tell the format of a key."""
+AFTER_LABEL = ("Accessibility", "Role", "Rating", "Viewpoint", "SegmentTemplate", "Representation")
+"""What the schema of the MPD wants behind all else in an adaptation set, in this order."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,40 @@ class Tiles:
 
 def with_tiles(mpd: str, tiles: Tiles) -> str:
     """An MPD with the track in its last period; one that has it already stays as it is."""
-    for _, (prefix, address) in ET.iterparse(io.StringIO(mpd), events=["start-ns"]):  # noqa: S314 - the packager's
-        ET.register_namespace(prefix, address)
-    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))  # noqa: S314 - the same
-    document = ET.fromstring(mpd, parser)  # noqa: S314 - the same
+    document = _parsed(mpd)
     period = document.findall(f"{{{MPD}}}Period")[-1]
     sets = period.findall(f"{{{MPD}}}AdaptationSet")
     if any(each.get("contentType") == "image" for each in sets):
         return mpd
     period.append(_adaptation_set(tiles, max((int(each.get("id", 0)) for each in sets), default=-1) + 1))
+    return _written(document)
+
+
+def in_schema_order(mpd: str) -> str:
+    """The packager writes roles before labels."""
+    document = _parsed(mpd)
+    places = {f"{{{MPD}}}{name}": place for place, name in enumerate(AFTER_LABEL)}
+    for group in document.iter(f"{{{MPD}}}AdaptationSet"):
+        group[:] = sorted(group, key=lambda child: places.get(child.tag, -1))
+    return _written(document)
+
+
+def with_version(master: str) -> str:
+    """The packager tells none in master playlists, although the format of keys needs one."""
+    if "KEYFORMAT=" not in master or "#EXT-X-VERSION:" in master:
+        return master
+    return master.replace("#EXTM3U\n", f"#EXTM3U\n#EXT-X-VERSION:{KEY_FORMAT_VERSION}\n", 1)
+
+
+def _parsed(mpd: str) -> ET.Element:
+    """With its comments, and with the prefixes that it has."""
+    for _, (prefix, address) in ET.iterparse(io.StringIO(mpd), events=["start-ns"]):  # noqa: S314 - the packager's
+        ET.register_namespace(prefix, address)
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))  # noqa: S314 - the same
+    return ET.fromstring(mpd, parser)  # noqa: S314 - the same
+
+
+def _written(document: ET.Element) -> str:
     ET.indent(document)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + str(ET.tostring(document, encoding="unicode")) + "\n"
 

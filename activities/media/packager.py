@@ -28,6 +28,8 @@ SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
 """Those that tell a box in the stream."""
 PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
 """In DASH: for those who do not see well (1), or hear well (2)."""
+NO_LANGUAGE = "zxx"
+"""ISO 639's code for content without any."""
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
@@ -117,8 +119,8 @@ def arguments(descriptors: list[str], out: Output, language: str | None) -> list
     """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
     command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
     if language:
-        # Text in that language is not to be shown where the viewer has not turned it on: `zxx` is no language.
-        command += [f"--default_language={language}", "--default_text_language=zxx"]
+        # Text is shown to those who choose it: none is in the language that is the default.
+        command += [f"--default_language={language}", f"--default_text_language={NO_LANGUAGE}"]
     if out.single:
         # Its own choice is the system's folder: too small for a film, and not seen as progress.
         command.append(f"--temp_dir={out.folder}")

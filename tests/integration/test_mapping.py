@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.activities.reading import pitches
-from tests.clips import Clips, _run, srt_file, vtt_file
+from tests.clips import Clips, _run, srt_file, tone, vtt_file
 from tests.integration.players import decoded_tracks
 from tests.integration.service import Ended, Service
 
@@ -29,11 +29,6 @@ def event(ended: Ended, name: str) -> dict[str, Any]:
 def languages(ended: Ended) -> list[list[str]]:
     prepared = event(ended, "ContentPreProcessed")
     return [prepared[f"{kind}Languages"] for kind in ("Audio", "Subtitle", "Caption")]
-
-
-def tone(pitch: int, path: Path) -> Path:
-    _run("-f", "lavfi", "-i", f"sine=frequency={pitch}:duration=2:sample_rate=48000", str(path))
-    return path
 
 
 async def test_by_convention_joined_sound_description_and_text_from_in_and_beside_the_video(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clips import Clips, vtt_file
+from tests.integration.conformance import problems
 from tests.integration.players import decoded_tracks
 from tests.integration.service import Service
 from tests.servers.rabbitmq import RabbitMQ
@@ -115,6 +116,7 @@ async def test_both_manifests_play_every_track_of_the_source(
     ended = await service.run(job)
     assert ended.status == "COMPLETED", service.log[-3000:]
     output = Path(job["ContentPublishing"]["UriPath"])
+    assert problems(output) == []
     address = serve_folder(output)
     expected_keys = {"Dash": {"dash"}, "Hls": {"hls"}, "Cmaf": {"dash", "hls"}}
     assert set(ended.result["Output"]) == set().union(*(expected_keys[name] for name in formats))

@@ -4,22 +4,12 @@ import asyncio
 import os
 import signal
 
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from tests.clips import Clips
+from tests.integration.browser import chromium
 from tests.integration.service import Service
 from tests.servers.temporal import TemporalServer
-
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 async def test_the_ui_shows_title_phases_and_what_each_activity_does(
@@ -38,8 +28,7 @@ async def test_the_ui_shows_title_phases_and_what_each_activity_does(
     for pid in encoders:
         os.kill(pid, signal.SIGSTOP)  # a browser takes its time; what it is to show shall still be running
     expect.set_options(timeout=60_000)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with chromium() as browser:
         page = await browser.new_page()
         await page.goto(f"{temporal_server.ui}/namespaces/default/workflows/ui-job")
         for activity in ("encode video chunk 1 of 1", "progress of Encoding to Temporal UI"):
@@ -52,6 +41,5 @@ async def test_the_ui_shows_title_phases_and_what_each_activity_does(
         await page.get_by_text("Search Attributes").first.click()
         for attribute in ("EncodingPhase", "ExternalId", "TenantId"):
             await expect(page.get_by_text(attribute).first).to_be_visible()
-        await browser.close()
     await handle.cancel()
     await service.end(handle)
