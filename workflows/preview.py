@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -97,8 +98,9 @@ def serve(folder: Path, player: Path | None, port: int, tell: Callable[[str], No
     if player and not player.is_file():
         raise NothingToPlay(f"{player} is not a file; name Shaka Player's dist/shaka-player.compiled.js")
     listening = socket.create_server((LOCAL[0], port))
-    tell("\n".join([*found, f"http://{LOCAL[0]}:{listening.getsockname()[1]} plays them; Ctrl-C ends"]))
-    web.run_app(application(folder, player), sock=listening, print=None, access_log=None)
+    with suppress(KeyboardInterrupt):  # the server takes it by itself, but only once it runs
+        tell("\n".join([*found, f"http://{LOCAL[0]}:{listening.getsockname()[1]} plays them; Ctrl-C ends"]))
+        web.run_app(application(folder, player), sock=listening, print=None, access_log=None)
 
 
 def _manifests(folder: Path) -> Iterator[Path]:

@@ -8,6 +8,9 @@ from activities.media.color import PQ, tone_mapped
 from activities.plan import Plan, VideoRendition
 from activities.tracks import VideoTrack
 
+NARROW = 64
+"""Pixels."""
+
 
 def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
     """What is done once for all renditions: full frames, and the range of brightness that they have."""
@@ -49,7 +52,7 @@ def encoder(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[st
         # Frames keep their times: a variable rate stays as it is; only a second frame of the same time is dropped.
         "fps_mode": "vfr",
         "enc_time_base": "filter",
-        **(_x265(plan) if rendition.codec == "H265" else _x264()),
+        **(_x265(rendition, plan) if rendition.codec == "H265" else _x264()),
     }
 
 
@@ -57,9 +60,11 @@ def _x264() -> dict[str, Any]:
     return {"c:v": "libx264", "profile:v": "high", "sc_threshold": 0}
 
 
-def _x265(plan: Plan) -> dict[str, Any]:
+def _x265(rendition: VideoRendition, plan: Plan) -> dict[str, Any]:
     # What the display of the mastering was like travels with the frames; this has it written for each key frame.
     hdr = ":hdr10=1" * (plan.hdr == PQ)
-    settings = f"log-level=error:open-gop=0:scenecut=0{hdr}"
+    # Its assembly crashes now and then on pictures narrower than a block of 64; without, these are coded fast enough.
+    plain = ":asm=0" * (rendition.width < NARROW)
+    settings = f"log-level=error:open-gop=0:scenecut=0{hdr}{plain}"
     # `hvc1`: Apple's players take no other. Dolby Vision would need a profile that the manifests name.
     return {"c:v": "libx265", "dolbyvision": 0, "forced-idr": 1, "x265-params": settings, "tag:v": "hvc1"}
