@@ -44,10 +44,6 @@ WATCH = """async () => {
     }, 20);
   });
   video.muted = true;
-  // The page has begun to play by itself, and a short title may be over by now: from a known moment.
-  video.pause();
-  video.currentTime = 0;
-  await until(() => !video.seeking);
   video.play().catch(error => { window.fatal = String(error); });
   await until(() => video.currentTime > 0.3);
   const size = [video.videoWidth, video.videoHeight];

@@ -20,7 +20,7 @@ from tests.servers.temporal import TemporalServer
 from workflows.preview import manifests, published_folder
 
 played = pytest.mark.asyncio(loop_scope="module")
-"""In the loop of the browser."""
+"""In the loop of the browser. What plays is slow: on two busy cores Chromium takes its time, and can stall."""
 
 KID, KEY = "6f651ae1-dbe4-4434-bcb4-690d1564c41c", bytes(range(1, 17))
 CLEAR_KEY = (KID, KEY.hex())
@@ -124,6 +124,7 @@ def test_what_does_not_is_noticed(
         ("drm", "hls/manifest.m3u8"),
     ],
 )
+@pytest.mark.slow
 @played
 async def test_shaka_player_plays_every_track(job: str, manifest: str, published: Published, browser: Browser) -> None:
     await plays_every_track(browser, published[job], manifest, CLEAR_KEY if job == "drm" else None)
@@ -150,6 +151,7 @@ async def plays_every_track(browser: Browser, folder: Path, manifest: str, key: 
         assert [gap for gap in gaps(seen["ranges"]) if gap > GAP] == []
 
 
+@pytest.mark.slow
 @played
 async def test_the_text_that_is_chosen_is_shown(published: Published, browser: Browser) -> None:
     async with watching(browser, published["cmaf"]) as page:
@@ -159,6 +161,7 @@ async def test_the_text_that_is_chosen_is_shown(published: Published, browser: B
             await expect(page.locator(".shaka-text-container")).to_have_text(text)
 
 
+@pytest.mark.slow
 @played
 async def test_without_its_key_nothing_is_seen(published: Published, browser: Browser) -> None:
     async with watching(browser, published["drm"]) as page:
@@ -168,6 +171,7 @@ async def test_without_its_key_nothing_is_seen(published: Published, browser: Br
 
 
 @pytest.mark.parametrize(("level", "height"), [(0, 90), (1, 180)])
+@pytest.mark.slow
 @played
 async def test_hls_js_plays_every_level(level: int, height: int, published: Published, browser: Browser) -> None:
     async with watching(browser, published["cmaf"]) as page:
@@ -191,9 +195,9 @@ async def test_a_job_is_found_by_its_id(
     assert {await published_folder(id_) for id_ in ids} >= set(published.values())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("key", [None, CLEAR_KEY], ids=["clear", "encrypted"])
 @pytest.mark.parametrize("output_format", get_args(OutputFormat))
+@pytest.mark.slow
 @played
 async def test_every_format_plays(
     output_format: str, key: tuple[str, str] | None, service: Service, source: Path, browser: Browser
