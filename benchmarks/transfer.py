@@ -15,9 +15,9 @@ from activities.storage.journal import Journal
 from activities.storage.upload import stored
 from benchmarks.peers import Files, Peer, RemoteLocation, azure, ftps, s3
 
-LARGE = [512 << 20]
-SMALL = [1 << 20] * 200
-SETS = {"one file of 512 MiB": LARGE, "200 files of 1 MiB": SMALL}
+LARGE = [256 << 20]
+SMALL = [1 << 20] * 100
+SETS = {"one file of 256 MiB": LARGE, "100 files of 1 MiB": SMALL}
 MIB = 1 << 20
 
 
