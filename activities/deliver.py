@@ -15,12 +15,12 @@ from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Content, OnBytes, Storage, StorageError
 from activities.storage.config import WritableLocation
+from activities.storage.content import MANIFESTS
 from activities.storage.download import listed
 from activities.storage.journal import Journal
 from activities.storage.upload import deleted, stored
 from activities.workspace import workspace
 
-MANIFESTS = (".mpd", ".m3u8")
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
 
 

@@ -1,9 +1,8 @@
 import socket
-import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tests.servers.listener import Listener
 
 POLITE = {
     "USER": "331 Password?",
@@ -19,7 +18,7 @@ POLITE = {
 }
 
 
-class Script:
+class Script(Listener):
     """An FTP server without TLS that gives the answers it is told to give: no real one can be made to lie like this.
 
     Args:
@@ -28,27 +27,13 @@ class Script:
     """
 
     def __init__(self, answers: dict[str, str] | None = None, listing: Iterable[bytes] = ()) -> None:
+        super().__init__()
         self._answers = POLITE | (answers or {})
         self._listing = listing
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self.heard: list[str] = []
         """All commands, with their arguments."""
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
         with suppress(OSError), client, client.makefile("r", errors="replace") as lines:
             client.sendall(b"220 Hello.\r\n")
             with socket.create_server(("127.0.0.1", 0)) as data:

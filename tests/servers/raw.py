@@ -1,42 +1,26 @@
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tests.servers.listener import Listener
 
 ENDLESS = 1 << 30
 
 
-class Raw:
+class Raw(Listener):
     """A server that sends any bytes at all: what no real one does, and a hostile one may.
 
     `answer` gets the head of a request and gives the pieces of the answer; then the connection is closed.
     """
 
     def __init__(self, answer: Callable[[str], Iterable[bytes]]) -> None:
+        super().__init__()
         self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.requests: list[str] = []
         """Their heads."""
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
             head = b""
             while b"\r\n\r\n" not in head:
