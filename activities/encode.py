@@ -20,6 +20,7 @@ from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.media.video import Span
 from activities.plan import Plan
 from activities.rates import Measured, Quality
+from activities.server import is_paused
 from activities.tracks import AudioTrack, VideoTrack
 from activities.workspace import checksum, fresh, workspace
 
@@ -51,7 +52,7 @@ class EncodedChunk:
     folder: str = ""
     """In the workspace."""
     checksums: dict[str, int] = field(default_factory=dict)
-    """Rendition name → CRC-32 of its file."""
+    """Rendition name → CRC-32 of its file; empty = it has not begun, as the job pauses."""
     frames: int = 0
 
     @property
@@ -92,12 +93,14 @@ class EncodedAudio:
 
 @activity.defn
 async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
-    """Encode a span of the video in all renditions, and check that it is whole.
+    """Encode a span of the video in all renditions, and check that it is whole; nothing while the job pauses.
 
     Raises:
         EncodingError: the source is damaged, or the encoder failed.
     """
     root, chunk = workspace(request.job_id), request.chunk
+    if await is_paused():
+        return EncodedChunk(chunk.index)
     folder = _attempt_folder(f"chunk-{chunk.index:04}")
     expected = chunk.duration or request.video.end - chunk.start
     async with beating(Progress(total=expected)) as progress:
