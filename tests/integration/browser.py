@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from yarl import URL
 
 from tests.servers.environment import SERVERS
 from workflows.preview import application
@@ -51,13 +52,12 @@ WATCH = """async () => {
   await until(() => !video.seeking);
   video.play().catch(error => { window.fatal = String(error); });
   await until(() => video.currentTime > 0.2);
-  const size = [video.videoWidth, video.videoHeight];
   video.currentTime = video.duration / 2 - 0.2;
   await until(() => video.currentTime > video.duration / 2 + 0.2);
   video.currentTime = video.duration - 0.5;
   await until(() => video.ended);
   const ranges = [...Array(video.buffered.length).keys()].map(n => [video.buffered.start(n), video.buffered.end(n)]);
-  return { duration: video.duration, time: video.currentTime, size, ranges, sound: video.webkitAudioDecodedByteCount };
+  return { duration: video.duration, time: video.currentTime, ranges, sound: video.webkitAudioDecodedByteCount };
 }"""
 
 
@@ -136,15 +136,18 @@ class Shaka:
         return found
 
 
-async def watched(page: Page) -> dict[str, Any]:
-    """Start, seek twice, play to the end without a gap. Returns duration, size of the first picture and more."""
-    seen: dict[str, Any] = await asyncio.wait_for(page.evaluate(WATCH), PATIENCE / 1000)
+def loads(page: Page) -> set[str]:
+    """Every part of the path of what the page has loaded from now on; it grows."""
+    loaded: set[str] = set()
+    page.on("requestfinished", lambda request: loaded.update(URL(request.url).parts))
+    return loaded
+
+
+async def watched(page: Page) -> float:
+    """Start, seek twice, play to the end, with sound and without a gap. Returns the duration in seconds."""
+    seen = await asyncio.wait_for(page.evaluate(WATCH), PATIENCE / 1000)
     assert abs(seen["time"] - seen["duration"]) < GAP
-    assert [gap for gap in _gaps(seen["ranges"]) if gap > GAP] == []
+    gaps = [after[0] - before[1] for before, after in pairwise(seen["ranges"])]
+    assert [gap for gap in gaps if gap > GAP] == []
     assert seen["sound"] > 0
-    return seen
-
-
-def _gaps(ranges: list[list[float]]) -> list[float]:
-    """Seconds that are missing between what is buffered."""
-    return [after[0] - before[1] for before, after in pairwise(ranges)]
+    return float(seen["duration"])

@@ -8,7 +8,7 @@ import base64
 import json
 import uuid
 
-from playwright.async_api import Page, Route
+from playwright.async_api import Page
 
 from tests.integration.browser import MODULES
 
@@ -19,7 +19,8 @@ OPEN = """async ([address, license, request]) => {
     { initDataType: "keyids", initData: new TextEncoder().encode(request).buffer }) } };
   const requestMediaKeySystemAccessFunc = (_, told) => navigator.requestMediaKeySystemAccess("org.w3.clearkey",
     told.map(each => ({ ...each, initDataTypes: ["keyids"] })));
-  window.hls = new Hls(request ? { emeEnabled: true, drmSystems, requestMediaKeySystemAccessFunc } : {});
+  const protection = request ? { emeEnabled: true, drmSystems, requestMediaKeySystemAccessFunc } : {};
+  window.hls = new Hls({ ...protection, preserveManualLevelOnError: true });
   hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) window.fatal = `${data.details} ${data.error}`; });
   hls.loadSource(address);
   const video = document.querySelector("video");
@@ -40,15 +41,16 @@ SHOWS = """text => text === [...hls.media.textTracks].filter(track => track.mode
 
 async def open_with_hls_js(page: Page, manifest: str, key: tuple[str, str] | None = None) -> None:
     """On a page of the server that has the manifest; with the id and the key of what is encrypted, both in hex."""
-
-    async def answer(route: Route) -> None:
-        await route.fulfill(body=_json_web_keys(key) if key else "")
-
-    await page.route(f"**{LICENSE}", answer)
+    request = ""
+    if key:
+        kid, value = _base64(uuid.UUID(key[0]).bytes), _base64(bytes.fromhex(key[1]))
+        request = json.dumps({"kids": [kid]})
+        answer = json.dumps({"keys": [{"kty": "oct", "kid": kid, "k": value}]})
+        await page.route(f"**{LICENSE}", lambda route: route.fulfill(body=answer))
     await page.set_content("<video muted></video>")
     await page.add_script_tag(path=HLS_JS)
-    request = json.dumps({"kids": [_id(key)]}) if key else ""
     await page.evaluate(OPEN, [f"{page.url}media/{manifest}", LICENSE, request])
+    await page.wait_for_function("hls.media.videoHeight > 0")
 
 
 async def choose_level(page: Page, place: int, height: int) -> None:
@@ -66,14 +68,6 @@ async def choose_text(page: Page, place: int, shows: str) -> None:
     """One of `hls.subtitleTracks`; returns when the browser shows these words, and no others."""
     await page.evaluate(f"hls.subtitleDisplay = true; hls.subtitleTrack = {place}")
     await page.wait_for_function(SHOWS, arg=shows)
-
-
-def _json_web_keys(key: tuple[str, str]) -> str:
-    return json.dumps({"keys": [{"kty": "oct", "kid": _id(key), "k": _base64(bytes.fromhex(key[1]))}]})
-
-
-def _id(key: tuple[str, str]) -> str:
-    return _base64(uuid.UUID(key[0]).bytes)
 
 
 def _base64(content: bytes) -> str:

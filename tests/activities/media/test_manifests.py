@@ -2,7 +2,9 @@
 
 from activities.media.manifests import with_accessible_choices
 
-CAPTIONS = 'CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog"'
+CAPTIONS = (
+    'CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"'
+)
 
 
 def line(name: str, language: str, rest: str) -> str:
