@@ -19,8 +19,7 @@ OPEN = """async ([address, license, request]) => {
     { initDataType: "keyids", initData: new TextEncoder().encode(request).buffer }) } };
   const requestMediaKeySystemAccessFunc = (_, told) => navigator.requestMediaKeySystemAccess("org.w3.clearkey",
     told.map(each => ({ ...each, initDataTypes: ["keyids"] })));
-  const protection = request ? { emeEnabled: true, drmSystems, requestMediaKeySystemAccessFunc } : {};
-  window.hls = new Hls({ ...protection, preserveManualLevelOnError: true });
+  window.hls = new Hls(request ? { emeEnabled: true, drmSystems, requestMediaKeySystemAccessFunc } : {});
   hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) window.fatal = `${data.details} ${data.error}`; });
   hls.loadSource(address);
   const video = document.querySelector("video");
@@ -50,6 +49,7 @@ async def open_with_hls_js(page: Page, manifest: str, key: tuple[str, str] | Non
     await page.set_content("<video muted></video>")
     await page.add_script_tag(path=HLS_JS)
     await page.evaluate(OPEN, [f"{page.url}media/{manifest}", LICENSE, request])
+    # Of a level that is chosen before it has buffers, hls.js appends nothing, and goes back to one of its own choice.
     await page.wait_for_function("hls.media.videoHeight > 0")
 
 
