@@ -52,6 +52,13 @@ SOUNDS = {("English", "en"), ("French", "fr"), ("English (AD)", "en")}
 TEXTS = {"German": "sub in de", "English": "sub in en", "English (CC)": "cc in en"}
 """Label → what it shows."""
 THUMBNAILS = {"Generate": True, "DurationInSeconds": 1}
+CHOOSE_TWICE = """async () => {
+  const [, second, third] = document.querySelectorAll("#tracks > div:nth-child(2) button");
+  second.click();
+  third.click();
+  for (let n = 0; n < 10; n++) await null;  // time for promises, not for the network
+  return player.getAudioTracks().map(track => track.active);
+}"""
 Published = dict[str, Path]
 Key = tuple[str, str]
 """Id and key, in hex."""
@@ -152,6 +159,15 @@ async def test_shaka_player_plays_every_track(job: str, manifest: str, published
 @played
 async def test_hls_js_plays_every_track(published: Published, browser: Browser) -> None:
     await hls_js_plays(browser, published["clear"], "hls/manifest.m3u8")
+
+
+@played
+async def test_a_choice_waits_until_the_one_before_it_is_loaded(published: Published, browser: Browser) -> None:
+    async with watching(browser, published["cmaf"]) as page:
+        shaka = Shaka(page)
+        await shaka.open("manifest.m3u8")
+        assert await page.evaluate(CHOOSE_TWICE) == [False, True, False]
+        await expect(shaka.buttons("Sound").nth(2)).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
 
 
 @played
