@@ -1,5 +1,6 @@
 """What the service adds to ffmpeg and packager: the same commands by hand, and as a job."""
 
+import asyncio
 import os
 import resource
 import statistics
@@ -19,6 +20,7 @@ from activities.plan import Chunk, Plan, audio_renditions, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
+from benchmarks.ladder import compared
 from workflows import client as jobs
 from workflows.embedded import embedded_server
 from workflows.plugin import workers
@@ -48,7 +50,8 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
     for i, name in enumerate(names):
         by_hand, as_job = statistics.median(p[i] for p in plain), statistics.median(o[i] for o in ours)
         table.add_row(name, f"{by_hand:.2f}", f"{as_job:.2f}", f"{as_job / by_hand:.3f}")
-    return [table]
+    video, _, made = await _planned(source)
+    return [table, await asyncio.to_thread(compared, source, video, made, scratch / "ladder", rounds)]
 
 
 async def _timed(work: Awaitable[object]) -> tuple[float, float]:
@@ -62,8 +65,7 @@ def _children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def _by_hand(source: Path, folder: Path) -> None:
-    folder.mkdir()
+async def _planned(source: Path) -> tuple[VideoTrack, AudioTrack, Plan]:
     tracks = (await probe(source)).tracks
     file = SourceFile(source.name, source.name, source.stat().st_size)
     video = next(VideoTrack(file, **vars(track)) for track in tracks if isinstance(track, VideoStream))
@@ -76,6 +78,12 @@ async def _by_hand(source: Path, folder: Path) -> None:
         [Chunk(0)],
         duration=video.duration,
     )
+    return video, audio, made
+
+
+async def _by_hand(source: Path, folder: Path) -> None:
+    folder.mkdir()
+    video, audio, made = await _planned(source)
     names = [r.name for r in made.video] + [r.name for r in made.audio]
     files = {name: folder / f"{name}.mp4" for name in names}
     commands = [
