@@ -14,7 +14,7 @@ from activities.media.loudness import Loudness, loudness_in
 from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
-from activities.tracks import AudioTrack, VideoTrack
+from activities.tracks import AudioTrack, VideoTrack, named
 from activities.workspace import fresh, workspace
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
@@ -76,8 +76,8 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     expected = chunk.duration or video.duration - chunk.start
     async with beating(Progress(total=expected)) as progress:
         arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files, marks=marks)
-        await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
-        frames = await _checked(files, expected, video.file.name)
+        await run_ffmpeg(arguments, named([video]), _into(progress))
+        frames = await _checked(files, expected, named([video]))
         progress.done = progress.total  # the encoder's last word may stop short of the end
     return EncodedChunk(chunk.index, paths, frames)
 
@@ -95,7 +95,7 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     used = [request.audio[rendition.track] for rendition in request.plan.audio]
     files = {name: root / path for name, path in paths.items()}
     sources = {track.file.path: root / track.file.path for track in used}
-    names = ", ".join(dict.fromkeys(repr(track.file.name) for track in used))
+    names = named(used)
     wanted = audio.Request(sources, request.audio, request.plan)
     seconds = max(request.plan.duration, *(track.duration for track in used))
     passes = 1 + request.plan.normalize
@@ -130,13 +130,13 @@ def _into(progress: Progress, before: float = 0.0) -> OnSeconds:
 
 async def _checked(files: dict[str, Path], expected: float, source: str) -> int:
     """All renditions have the same frames and reach the end; returns the number of frames."""
-    streams = [await _encoded(file, VideoStream, f"picture of {source!r}") for file in files.values()]
+    streams = [await _encoded(file, VideoStream, f"picture of {source}") for file in files.values()]
     duration = min(stream.duration for stream in streams)
     if not _reaches(duration, expected):
-        raise _incomplete(f"video of {source!r}", duration, expected)
+        raise _incomplete(f"video of {source}", duration, expected)
     frames = {stream.frames for stream in streams}
     if len(frames) != 1:
-        raise EncodingError(f"the renditions of {source!r} differ in their number of frames", retryable=True)
+        raise EncodingError(f"the renditions of {source} differ in their number of frames", retryable=True)
     return frames.pop() or 0
 
 
@@ -144,11 +144,11 @@ async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
     """Every rendition reaches its end, where the source says for certain when that is."""
     for rendition in request.plan.audio:
         track = request.audio[rendition.track]
-        encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {track.file.name!r}")
+        encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {named([track])}")
         silence = max(0.0, request.plan.picture - track.duration)
         heard = encoded.duration - silence
         if track.exact and not _reaches(heard, track.duration):
-            raise _incomplete(f"sound of {track.file.name!r}", heard, track.duration)
+            raise _incomplete(f"sound of {named([track])}", heard, track.duration)
 
 
 def _reaches(duration: float, expected: float) -> bool:

@@ -12,7 +12,7 @@ from activities.media.command import join_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.probe import VideoStream, probe
 from activities.plan import Plan
-from activities.tracks import VideoTrack
+from activities.tracks import VideoTrack, named
 from activities.workspace import fresh, workspace
 
 FOLDER = "joined"
@@ -54,7 +54,7 @@ async def join_chunks(request: JoinRequest) -> Joined:
         for rendition in request.plan.video:
             listing = root / f"{FOLDER}-{rendition.name}.txt"
             listing.write_text(_listed(rendition.name, chunks, request.plan))
-            await _join(listing, root / FOLDER / f"{rendition.name}.mp4", frames, request.video.file.name)
+            await _join(listing, root / FOLDER / f"{rendition.name}.mp4", frames, named([request.video]))
             progress.done += 1
     return Joined({r.name: f"{FOLDER}/{r.name}.mp4" for r in request.plan.video}, frames)
 
@@ -71,9 +71,9 @@ def _listed(name: str, chunks: list[EncodedChunk], plan: Plan) -> str:
 
 
 async def _join(listing: Path, output: Path, frames: int, source: str) -> None:
-    await run_ffmpeg(join_command(listing, output), repr(source))
+    await run_ffmpeg(join_command(listing, output), source)
     joined = next(track for track in (await probe(output)).tracks if isinstance(track, VideoStream))
     if joined.frames != frames:
         raise EncodingError(
-            f"the chunks of {source!r} have {frames} frames, joined they have {joined.frames}", retryable=True
+            f"the chunks of {source} have {frames} frames, joined they have {joined.frames}", retryable=True
         )

@@ -67,7 +67,7 @@ def _failure(ended: Exit, subject: str) -> EncodingError:
         return EncodingError(PASSING[status].format(subject=subject), retryable=True)
     if "Rematrix is needed" in ended.errors:
         return EncodingError(
-            f"{subject} has a track whose channels stand for no known places, so that they cannot be mixed; "
+            f"{subject} has channels that stand for no known places, so that they cannot be mixed; "
             "replace it by one with a usual layout, as stereo or 5.1, or by mono tracks"
         )
     return EncodingError(f"{subject} cannot be decoded: it is damaged or incomplete; replace it")

