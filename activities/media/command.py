@@ -99,7 +99,9 @@ def last_image_command(source: Path, track: VideoTrack, since: float, quality: i
 
 def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
-    picture = deinterlaced(opened[str(track.index)]).filter("scale", track.width, track.height).filter("setsar", 1)
+    picture = (
+        deinterlaced(opened[str(track.index)], track).filter("scale", track.width, track.height).filter("setsar", 1)
+    )
     if track.color.is_hdr:
         picture = tone_mapped(picture, track.color.transfer)
     picture = picture.filter("format", "yuvj420p")

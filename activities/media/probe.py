@@ -158,9 +158,11 @@ def parse(document: dict[str, Any]) -> Probe:
             raise ProbeError(f"is encrypted (track {stream['index']}), and sources have to be in clear")
         still = _is_any(stream, "attached_pic", "timed_thumbnails")
         if kind == "video" and not still and stream.get("width") and stream.get("height"):
+            _check_time(stream, container)
             result.tracks.append(_video(stream, container))
         elif kind == "audio" and stream.get("channels"):
             _check_rate(stream)
+            _check_time(stream, container)
             result.tracks.append(_audio(stream, container))
         elif kind == "subtitle":
             result.tracks.append(_text(stream))
@@ -171,7 +173,6 @@ def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
     width, height = _shown_size(stream)
     for size in ((stream["width"], stream["height"]), (width, height)):
         _check_size(stream, *size)
-    _check_time(stream, _start(stream, container) + _shown_seconds(stream, container))
     frames = stream.get("nb_frames", "")
     return VideoStream(
         index=stream["index"],
@@ -216,10 +217,11 @@ def _check_size(stream: dict[str, Any], width: int, height: int) -> None:
         )
 
 
-def _check_time(stream: dict[str, Any], seconds: float) -> None:
+def _check_time(stream: dict[str, Any], container: dict[str, Any]) -> None:
+    seconds = _start(stream, container) + _duration(stream, container)
     if not 0 <= seconds <= LONGEST:  # also where it is no number
         raise ProbeError(
-            f"has a track that ends at {seconds:.0f} s (track {stream['index']}), and films are not longer than "
+            f"has a track that ends at {seconds:g} s (track {stream['index']}), and films are not longer than "
             f"{LONGEST / 3600:.0f} hours; it is damaged"
         )
 
@@ -231,14 +233,12 @@ def _check_rate(stream: dict[str, Any]) -> None:
 
 
 def _audio(stream: dict[str, Any], container: dict[str, Any]) -> AudioStream:
-    seconds = _duration(stream, container) + (_start(stream, container) if stream.get("duration") else 0.0)
-    _check_time(stream, seconds)
     return AudioStream(
         index=stream["index"],
         codec=stream.get("codec_name", "unknown"),
         channels=stream["channels"],
         language=_language(stream),
-        duration=seconds,
+        duration=_duration(stream, container) + (_start(stream, container) if stream.get("duration") else 0.0),
         exact=_own_duration(stream) is not None and container.get("format_name") not in ESTIMATED,
         descriptive=_is_any(stream, "visual_impaired", "descriptions"),
         bitrate=int(stream.get("bit_rate") or 0) // 1000,

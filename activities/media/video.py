@@ -10,12 +10,13 @@ from activities.tracks import VideoTrack
 
 NARROW = 64
 """Pixels."""
+LEAST_FIELDS = 3
+"""Pixels of a side: of less, no full frames can be made of fields."""
 
 
 def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
     """What is done once for all renditions: full frames, and the range of brightness that they have."""
-    if track.interlaced:
-        picture = deinterlaced(picture)
+    picture = deinterlaced(picture, track)
     if not track.color.is_hdr or plan.hdr:
         return picture
     # No pixel is mapped that no rendition shows.
@@ -23,8 +24,10 @@ def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
     return tone_mapped(picture.filter("scale", width, height, flags="bicubic"), track.color.transfer)
 
 
-def deinterlaced(picture: Any) -> Any:
+def deinterlaced(picture: Any, track: VideoTrack) -> Any:
     """Full frames of those that are told to hold two fields; others stay as they are."""
+    if not track.interlaced or min(track.width, track.height) < LEAST_FIELDS:
+        return picture
     return picture.filter("bwdif", mode="send_frame", deint="interlaced")
 
 
