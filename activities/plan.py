@@ -11,7 +11,7 @@ from activities.ladder import Size, audio_rungs, canvas, even, pixel_aspect, vid
 from activities.media.encoders import ten_bit_ffmpeg
 from activities.naming import AUDIO, VIDEO, Naming
 from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
-from activities.tracks import AudioTrack, Mapped, VideoTrack
+from activities.tracks import AudioTrack, Mapped, VideoTrack, named
 
 PRESETS = {
     "H264": {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"},
@@ -53,6 +53,8 @@ class VideoRendition:
     """Width to height."""
     inner: tuple[int, int] | None = None
     """Size of the picture between bars; None = it fills all."""
+    source: str = ""
+    """File and track for messages, where it is not encoded."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class AudioRendition:
     format: AudioFormat = "AAC"
     is_copied: bool = False
     """Not encoded."""
+    source: str = ""
+    """File and track for messages, where it is not encoded."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming
     durations = [track.duration for track in mapped.variants or mapped.audio]
     return Plan(
         video=[
-            VideoRendition(name, track.width, track.height, track.bitrate, codec)
+            VideoRendition(name, track.width, track.height, track.bitrate, codec, source=named([track]))
             for name, (track, codec) in zip(names, described, strict=True)
         ],
         audio=[_copied(r, mapped.audio[r.track], asked) for r in audio_renditions(mapped, asked, naming.audio)],
@@ -154,7 +158,8 @@ def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepre
         return rendition
     sound = next((name for name, count in CHANNELS.items() if count == track.channels), f"{track.channels} channels")
     bitrate = track.bitrate or rendition.bitrate
-    return replace(rendition, bitrate=bitrate, sound=sound, format=PACKAGED_SOUND[track.codec], is_copied=True)
+    made = PACKAGED_SOUND[track.codec]
+    return replace(rendition, bitrate=bitrate, sound=sound, format=made, is_copied=True, source=named([track]))
 
 
 def video_renditions(source: VideoTrack, settings: ContentProcessing, start: str = VIDEO) -> list[VideoRendition]:

@@ -82,8 +82,10 @@ def copy_video_command(source: Path, track: VideoTrack, output: Path) -> list[st
 def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
     opened = opened_input(source)
-    # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on.
-    read = ffmpeg.output(opened["v?"], opened["a?"], "-", c="copy", format="null")
+    # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on. Where there
+    # are neither, a text stands for them: without any stream ffmpeg refuses an output.
+    streams = [opened["v?"], opened["a?"], opened[str(min(outputs))]]
+    read = ffmpeg.output(*streams, "-", c="copy", format="null")
     return compiled(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
 
 

@@ -76,7 +76,8 @@ async def run(
     watchdog = asyncio.create_task(_watch(process, stalled, stall_timeout)) if stalled else None
     try:
         # Together: a tool whose lines nobody takes, since one could not be read, would wait for ever.
-        status, *_ = await asyncio.gather(process.wait(), *work)
+        await asyncio.gather(process.wait(), *work)
+        status = await process.wait()
     except BaseException:
         _kill(process)
         await process.wait()

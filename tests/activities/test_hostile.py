@@ -125,3 +125,11 @@ async def test_an_index_that_never_came_is_told(root: Path, tmp_path: Path) -> N
     ended = await outcome(content[: content.index(b"moov") - 4], "movie.mp4", root / "out")
     assert isinstance(ended, AcquisitionError)
     check(ended, "movie.mp4")
+
+
+async def test_a_head_that_only_the_packager_reads_is_told(root: Path, tmp_path: Path) -> None:
+    content = bytearray(made("m4v", tmp_path))
+    content[content.index(b"hvcC") + 4] = 9  # the version of what follows
+    ended = await outcome(bytes(content), "movie.m4v", root / "out", packages_only=True)
+    assert isinstance(ended, EncodingError)
+    check(ended, "'movie.m4v' (track 0) cannot be packaged as it is")
