@@ -32,7 +32,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "mp4": (*PICTURE, *SOUND, *FAST),
     "m4v": (*PICTURE, *FAST, *X265, "-f", "mp4"),
     "mov": (*PICTURE, *SOUND, "-c:v", "prores", "-c:a", "pcm_s16le"),
-    "mkv": (*PICTURE, *SOUND, *FAST, "-c:a", "flac", "-attach", __file__, "-metadata:s:t", "mimetype=text/plain"),
+    "mkv": (*PICTURE, *SOUND, *FAST, "-c:a", "flac"),
     "webm": (*PICTURE, *SOUND, "-deadline", "realtime"),
     "ts": (*PICTURE, *SOUND, *FAST, "-c:v", "libx264", "-c:a", "ac3"),
     "wav": SOUND,
