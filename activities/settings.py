@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -10,6 +11,7 @@ from activities.storage.addresses import PrivateHost, private_hosts
 from publishers.roots import files_roots
 
 Role = Literal["all", "control", "transcode"]
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Settings:
     work_root: Path
     role: Role
     transcode_slots: int
+    tool_memory: int
     delivery_deadline: timedelta
     shutdown_grace: timedelta
     stall_timeout: timedelta
@@ -36,6 +39,8 @@ class Settings:
         - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
         - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default 2).
+        - `ENCODING_TOOL_MEMORY_MB`: memory that one ffmpeg, ffprobe or packager may take; a file made to exhaust the
+          machine then fails alone (default: all that the machine or its container has; 8K needs 7000 a rendition).
         - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
         - `ENCODING_SHUTDOWN_GRACE_SECONDS`: how long a worker that is asked to stop lets running activities
           go on before it hands them to another worker (default 20).
@@ -57,6 +62,7 @@ class Settings:
             work_root=Path(env.get("ENCODING_WORK_ROOT", "/var/tmp/encoding")),  # noqa: S108 - survives a reboot, unlike /tmp
             role=cast("Role", role),
             transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", 2),
+            tool_memory=_positive("ENCODING_TOOL_MEMORY_MB", _memory()),
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
             fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),
@@ -70,3 +76,11 @@ def _positive(name: str, default: int) -> int:
         msg = f"{name} is {text!r}; it must be a whole number above 0"
         raise ValueError(msg)
     return int(text)
+
+
+@cache
+def _memory() -> int:
+    """MiB of the machine, or of the control group around this process."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    group = CONTROL_GROUP.read_text().strip() if CONTROL_GROUP.exists() else ""
+    return min(machine, int(group) if group.isdecimal() else machine) >> 20

