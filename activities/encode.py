@@ -119,34 +119,31 @@ async def encode_samples(request: SamplesRequest) -> Measured:
         EncodingError: as `encode_chunk`.
     """
     folder = workspace(request.job_id) / _attempt_folder(f"samples-{request.part}")
-    sizes, total = dict.fromkeys(request.quality, 0), 0.0
+    measured = Measured(request.quality, {name: [] for name in request.quality}, [])
     async with beating(Progress(total=len(request.samples))) as progress:
         for sample in request.samples:
             of = ChunkRequest(request.job_id, request.video, request.plan, sample, request.marks, request.quality)
-            files = await _encode(of, fresh(folder), lambda _: None)
-            seconds = sample.duration or request.video.end - sample.start
-            for name, size in _capped(files, request.plan, seconds).items():
-                sizes[name] += size
-            total += seconds
+            files = await _encode(of, fresh(folder), lambda _: None, is_sample=True)
+            for name, file in files.items():
+                measured.sizes[name].append(file.stat().st_size)
+            measured.seconds.append(sample.duration or request.video.end - sample.start)
             progress.done += 1
     shutil.rmtree(folder)
-    return Measured(request.quality, sizes, total)
+    return measured
 
 
-async def _encode(request: ChunkRequest, folder: Path, on_seconds: OnSeconds) -> dict[str, Path]:
+async def _encode(
+    request: ChunkRequest, folder: Path, on_seconds: OnSeconds, *, is_sample: bool = False
+) -> dict[str, Path]:
     """The files of all renditions in `folder`."""
     root, video = workspace(request.job_id), request.video
     files = {rendition.name: folder / f"{rendition.name}.mp4" for rendition in request.plan.video}
-    wanted = Span(root / video.file.path, video, request.plan, request.chunk, request.quality, request.is_thrifty)
+    wanted = Span(
+        root / video.file.path, video, request.plan, request.chunk, request.quality, request.is_thrifty, is_sample
+    )
     marks = [(root / mark.path, mark) for mark in request.marks]
     await run_ffmpeg(video_command(wanted, files, marks=marks), named([video]), on_seconds)
     return files
-
-
-def _capped(files: dict[str, Path], plan: Plan, seconds: float) -> dict[str, int]:
-    """Bytes of each file, none more than its rendition may have for long."""
-    caps = {rendition.name: rendition.peak * 1000 / 8 * seconds for rendition in plan.video}
-    return {name: min(file.stat().st_size, round(caps[name])) for name, file in files.items()}
 
 
 @activity.defn

@@ -4,7 +4,6 @@ One value for each rendition, the same in all its chunks: so joints are not seen
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,6 +16,8 @@ BEST, WORST = 10.0, 45.0
 """What is asked of the encoders at most: better would not be seen."""
 NEAR = 0.02
 """Share by which an average may miss what is asked."""
+STEP = 0.005
+"""Of the factor, that makes no difference."""
 USUAL_DOUBLING = 6.0
 """Steps of the factor that halve or double the size, where nothing is known yet."""
 DOUBLINGS = (3.0, 12.0)
@@ -27,17 +28,13 @@ USUAL = {"H264": (22.0, 0.09), "H265": (24.0, 0.05)}
 
 @dataclass(frozen=True)
 class Measured:
-    """What samples have taken, all together."""
+    """What samples have taken, each at the same quality and without a limit of peaks."""
 
     quality: Quality
-    sizes: dict[str, int]
-    """Rendition name → bytes; none more than its cap allows."""
-    seconds: float
-
-    def excess(self, rendition: VideoRendition) -> float:
-        """How often the asked bitrate must be doubled to get the measured one."""
-        bitrate = max(1, self.sizes[rendition.name]) * 8 / 1000 / self.seconds
-        return math.log2(bitrate / rendition.bitrate)
+    sizes: dict[str, list[int]]
+    """Rendition name → bytes of each sample."""
+    seconds: list[float]
+    """How long each is."""
 
 
 def first_guess(plan: Plan, frame_rate: str) -> Quality:
@@ -51,11 +48,11 @@ def _usual(rendition: VideoRendition, frames: float) -> float:
     return _bounded(factor - 4 * math.log2(given / bits))
 
 
-def added(parts: Iterable[Measured]) -> Measured:
+def added(parts: list[Measured]) -> Measured:
     """What several workers have measured at one quality."""
-    first, *others = parts
-    sizes = {name: size + sum(other.sizes[name] for other in others) for name, size in first.sizes.items()}
-    return Measured(first.quality, sizes, first.seconds + sum(other.seconds for other in others))
+    names = parts[0].sizes
+    sizes = {name: [size for part in parts for size in part.sizes[name]] for name in names}
+    return Measured(parts[0].quality, sizes, [seconds for part in parts for seconds in part.seconds])
 
 
 def corrected(plan: Plan, rounds: list[Measured]) -> Quality:
@@ -66,14 +63,30 @@ def corrected(plan: Plan, rounds: list[Measured]) -> Quality:
 def is_near(plan: Plan, measured: Measured) -> bool:
     """Whether all renditions have about what is asked for, or as good a picture as can be seen."""
     return all(
-        abs(measured.excess(r)) <= math.log2(1 + NEAR) or measured.quality[r.name] in (BEST, WORST) for r in plan.video
+        abs(_bitrate(r, measured, USUAL_DOUBLING, measured.quality[r.name]) / r.bitrate - 1) <= NEAR
+        or measured.quality[r.name] in (BEST, WORST)
+        for r in plan.video
     )
 
 
 def _corrected(rendition: VideoRendition, rounds: list[Measured]) -> float:
-    last = rounds[-1]
-    factor = last.quality[rendition.name]
-    return _bounded(factor + last.excess(rendition) * _doubling(rendition, rounds))
+    """Halve the range until the bitrate is met."""
+    doubling, better, worse = _doubling(rendition, rounds), BEST, WORST
+    while worse - better > STEP:
+        factor = (better + worse) / 2
+        if _bitrate(rendition, rounds[-1], doubling, factor) > rendition.bitrate:
+            better = factor
+        else:
+            worse = factor
+    return _bounded(worse if worse < WORST else better)
+
+
+def _bitrate(rendition: VideoRendition, measured: Measured, doubling: float, factor: float) -> float:
+    """kbit/s that the film would have at `factor`, scenes at the peak rate included."""
+    change = 2 ** ((measured.quality[rendition.name] - factor) / doubling)
+    spans = zip(measured.sizes[rendition.name], measured.seconds, strict=True)
+    kilobits = sum(min(size * change * 8 / 1000, rendition.peak * seconds) for size, seconds in spans)
+    return kilobits / sum(measured.seconds)
 
 
 def _doubling(rendition: VideoRendition, rounds: list[Measured]) -> float:
@@ -81,7 +94,7 @@ def _doubling(rendition: VideoRendition, rounds: list[Measured]) -> float:
     if len(rounds) > 1:
         one, other = rounds[-2:]
         steps = other.quality[rendition.name] - one.quality[rendition.name]
-        change = one.excess(rendition) - other.excess(rendition)
+        change = math.log2(sum(one.sizes[rendition.name]) / sum(other.sizes[rendition.name]))
         if steps and change:
             least, most = DOUBLINGS
             return min(max(steps / change, least), most)

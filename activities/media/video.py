@@ -32,6 +32,8 @@ class Span:
     chunk: Chunk
     quality: Quality = field(default_factory=dict)
     is_thrifty: bool = False
+    is_sample: bool = False
+    """What it takes is measured; its peaks are not limited."""
 
 
 def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
@@ -77,9 +79,7 @@ def encoder(rendition: VideoRendition, span: Span) -> dict[str, Any]:
     return {
         "preset": plan.preset,
         **({"b:v": f"{rendition.bitrate}k"} if factor is None else {"crf": factor}),
-        "maxrate": f"{rendition.peak}k",
-        "bufsize": f"{rendition.buffer}k",
-        **_occupancy(rendition, span),
+        **({} if span.is_sample else _limits(rendition, span)),
         "force_key_frames": f"expr:gte(t{f'+{lag:.6f}' * (lag > 0)},n_forced*{plan.gop_seconds:g})",
         "g": math.ceil(Fraction(span.track.frame_rate) * Fraction(plan.gop_seconds)),
         "flags": "+cgop",
@@ -90,10 +90,11 @@ def encoder(rendition: VideoRendition, span: Span) -> dict[str, Any]:
     }
 
 
-def _occupancy(rendition: VideoRendition, span: Span) -> dict[str, Any]:
-    if not span.chunk.start:
-        return {}
-    return {"rc_init_occupancy": f"{round(rendition.buffer * (THRIFTY if span.is_thrifty else AT_JOINTS))}k"}
+def _limits(rendition: VideoRendition, span: Span) -> dict[str, Any]:
+    limits = {"maxrate": f"{rendition.peak}k", "bufsize": f"{rendition.buffer}k"}
+    if span.chunk.start:
+        limits["rc_init_occupancy"] = f"{round(rendition.buffer * (THRIFTY if span.is_thrifty else AT_JOINTS))}k"
+    return limits
 
 
 def _x264() -> dict[str, Any]:

@@ -8,9 +8,13 @@ from activities.rates import BEST, WORST, Measured, added, corrected, first_gues
 PLAN = Plan(video=[VideoRendition("a", 640, 360, 800), VideoRendition("b", 1280, 720, 2400)])
 
 
-def measured(quality: float, kbps: float) -> Measured:
-    """Ten seconds; `b` always is on target."""
-    return Measured({"a": quality, "b": 23.0}, {"a": round(kbps * 1250), "b": 3_000_000}, 10.0)
+def measured(quality: float, *kbps: float) -> Measured:
+    """Samples of ten seconds; `b` always is on target."""
+    return Measured(
+        {"a": quality, "b": 23.0},
+        {"a": [round(each * 1250) for each in kbps], "b": [3_000_000] * len(kbps)},
+        [10.0] * len(kbps),
+    )
 
 
 def test_a_first_guess_is_better_where_more_bits_are_given() -> None:
@@ -20,12 +24,17 @@ def test_a_first_guess_is_better_where_more_bits_are_given() -> None:
 
 
 def test_twice_the_size_is_about_six_steps() -> None:
-    assert corrected(PLAN, [measured(20, 1600)]) == {"a": 26.0, "b": 23.0}
+    assert corrected(PLAN, [measured(20, 1600)]) == pytest.approx({"a": 26.0, "b": 23.0}, abs=0.01)
 
 
 def test_two_rounds_tell_what_a_step_does() -> None:
     rounds = [measured(20, 3200), measured(28, 1600)]
-    assert corrected(PLAN, rounds)["a"] == 36.0
+    assert corrected(PLAN, rounds)["a"] == pytest.approx(36.0, abs=0.01)
+
+
+def test_what_a_scene_at_the_peak_rate_cannot_take_others_get() -> None:
+    """1200 kbit/s are the most that a scene of `a` has: the rest of 1600 is for the other scene."""
+    assert corrected(PLAN, [measured(20, 12_000, 400)])["a"] == pytest.approx(20.0, abs=0.01)
 
 
 @pytest.mark.parametrize(("kbps", "factor"), [(1, BEST), (1e9, WORST)])
@@ -41,4 +50,4 @@ def test_near_is_near_in_all_renditions_or_as_good_as_can_be_seen() -> None:
 
 def test_parts_add_up() -> None:
     both = added([measured(20, 800), measured(20, 1600)])
-    assert (both.seconds, both.sizes["a"]) == (20.0, 3_000_000)
+    assert both == measured(20, 800, 1600)

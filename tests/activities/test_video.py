@@ -11,6 +11,7 @@ import ffmpeg
 import imageio_ffmpeg
 import pytest
 
+from activities.cuts import Chunk
 from activities.encode import ChunkRequest, encode_chunk
 from activities.media.color import HLG, PQ, tone_mapped
 from activities.media.command import image_command
@@ -37,7 +38,7 @@ async def planned_and_encoded(source: Path, marks: Sequence[Mark] = (), **fields
     track = await video_track(source, in_workspace(source))
     processing = ContentProcessing.model_validate({"OptimizeFor": "Speed", "VideoRepresentations": ONE, **fields})
     made = await Running()(plan, PlanRequest(JOB_ID, Mapped(track), processing))
-    chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, track, made, made.chunks[0], [*marks]))
+    chunk = await Running()(encode_chunk, ChunkRequest(JOB_ID, track, made, Chunk(0), [*marks]))
     return made, chunk.paths
 
 

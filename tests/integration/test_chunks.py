@@ -24,7 +24,8 @@ BITRATE = 60
 
 
 @pytest.fixture
-def mortal(tmp_path: Path, temporal_server: TemporalServer) -> Iterator[Service]:
+def service(tmp_path: Path, temporal_server: TemporalServer) -> Iterator[Service]:
+    """Each test has a worker of its own, and none of another's."""
     with running(tmp_path, temporal_server.address) as service:
         yield service
 
@@ -105,17 +106,17 @@ async def test_a_film_is_cut_encoded_and_joined(service: Service, film: Path) ->
     assert finished["Bitrates"][0]["MeasuredBitrateInKbps"] == pytest.approx(BITRATE, rel=0.1)
 
 
-async def test_a_crash_costs_the_chunks_in_flight_alone(mortal: Service, film: Path) -> None:
-    job = film_job(mortal, film)
-    handle = await mortal.submit(job)
+async def test_a_crash_costs_the_chunks_in_flight_alone(service: Service, film: Path) -> None:
+    job = film_job(service, film)
+    handle = await service.submit(job)
     await until_finished(handle, 2)
-    mortal.kill()
-    mortal.start()
-    assert_whole(await mortal.end(handle), job)
+    service.kill()
+    service.start()
+    assert_whole(await service.end(handle), job)
     chunks = await told(handle)
     assert set(chunks.scheduled.values()) == {1}
     assert 1 <= len(chunks.repeated) <= SLOTS
-    assert mortal.tools() == []
+    assert service.tools() == []
 
 
 async def test_a_chunk_that_gets_lost_is_encoded_again(service: Service, film: Path) -> None:
