@@ -49,16 +49,13 @@ class EncodedChunk:
     """One chunk in every rendition."""
 
     index: int
-    folder: str = ""
-    """In the workspace."""
-    checksums: dict[str, int] = field(default_factory=dict)
-    """Rendition name → CRC-32 of its file; empty = it has not begun, as the job pauses."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Rendition name → file in the workspace."""
     frames: int = 0
-
-    @property
-    def paths(self) -> dict[str, str]:
-        """Rendition name → file in the workspace."""
-        return {name: f"{self.folder}/{name}.mp4" for name in self.checksums}
+    checksums: dict[str, int] = field(default_factory=dict)
+    """Rendition name → CRC-32 of its file."""
+    is_put_back: bool = False
+    """It has not begun, as the job pauses."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     """
     root, chunk = workspace(request.job_id), request.chunk
     if await is_paused():
-        return EncodedChunk(chunk.index)
+        return EncodedChunk(chunk.index, is_put_back=True)
     folder = _attempt_folder(f"chunk-{chunk.index:04}")
     expected = chunk.duration or request.video.end - chunk.start
     async with beating(Progress(total=expected)) as progress:
@@ -108,7 +105,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
         frames = await _checked(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         progress.done = progress.total  # the encoder's last word may stop short of the end
-    return EncodedChunk(chunk.index, folder, checksums, frames)
+    return EncodedChunk(chunk.index, {name: f"{folder}/{file.name}" for name, file in files.items()}, frames, checksums)
 
 
 @activity.defn

@@ -89,10 +89,8 @@ def _lost(root: Path, encoded: list[EncodedChunk]) -> list[int]:
 
 
 def _is_intact(root: Path, chunk: EncodedChunk, name: str) -> bool:
-    try:
-        return checksum(root / chunk.paths[name]) == chunk.checksums[name]
-    except FileNotFoundError:
-        return False
+    file = root / chunk.paths[name]
+    return file.exists() and chunk.checksums.get(name) in (None, checksum(file))
 
 
 async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: JoinRequest) -> None:

@@ -108,9 +108,9 @@ class Film:
         )
         why = f" (in one piece, as {self._one_piece})" if self._one_piece else ""
         detail = f"chunk {chunk.index + 1} of {len(self._chunks)} in {len(self._plan.video)} renditions{why}"
-        made = EncodedChunk(chunk.index)
+        made = EncodedChunk(chunk.index, is_put_back=True)
         async with self._window, self._ranked() as rank:
-            while not made.checksums:  # none: the job paused before a worker took the chunk
+            while made.is_put_back:  # the job paused before a worker began the chunk
                 made = await self._step(
                     encode_chunk, request, rank, activity_id=chunk_activity_id(chunk.index), detail=detail
                 )
