@@ -14,8 +14,9 @@ from activities.media.loudness import Loudness, loudness_in
 from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.plan import Chunk, Plan
+from activities.store.work import at_work
 from activities.tracks import AudioTrack, VideoTrack
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
 TOLERANCE = 0.02
@@ -68,16 +69,21 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
         EncodingError: the source is damaged, or the encoder failed.
     """
     video, chunk = request.video, request.chunk
-    root, folder = workspace(request.job_id), _attempt_folder(f"chunk-{chunk.index:04}")
-    fresh(root / folder)
+    folder = attempt_folder(f"encoded/chunk-{chunk.index:04}")
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.video}
-    files = {name: root / path for name, path in paths.items()}
-    marks = [(root / mark.path, mark) for mark in request.marks]
+    needs = [mark.path for mark in request.marks]
     expected = chunk.duration or video.duration - chunk.start
-    async with beating(Progress(total=expected)) as progress:
-        arguments = command.video_command(root / video.file.path, video, request.plan, chunk, files, marks=marks)
+    async with (
+        beating(Progress(total=expected)) as progress,
+        at_work(request.job_id, needs=needs, sources=[video.file]) as work,
+    ):
+        fresh(work.root / folder)
+        files = {name: work.root / path for name, path in paths.items()}
+        marks = [(work.root / mark.path, mark) for mark in request.marks]
+        arguments = command.video_command(work.input(video.file), video, request.plan, chunk, files, marks=marks)
         await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
         frames = await _checked(files, expected, video.file.name)
+        await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
     return EncodedChunk(chunk.index, paths, frames)
 
@@ -89,22 +95,26 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     Raises:
         EncodingError: a source is damaged, or the encoder failed.
     """
-    root, folder = workspace(request.job_id), _attempt_folder("audio")
-    fresh(root / folder)
+    folder = attempt_folder("encoded/audio")
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.audio}
     used = [request.audio[rendition.track] for rendition in request.plan.audio]
-    files = {name: root / path for name, path in paths.items()}
-    sources = {track.file.path: root / track.file.path for track in used}
     names = ", ".join(dict.fromkeys(repr(track.file.name) for track in used))
-    wanted = audio.Request(sources, request.audio, request.plan)
     seconds = max(request.plan.duration, *(track.duration for track in used))
     passes = 1 + request.plan.normalize
-    async with beating(Progress(total=passes * seconds)) as progress:
-        loudness = await _measured(wanted, root / folder, names, _into(progress)) if request.plan.normalize else {}
+    async with (
+        beating(Progress(total=passes * seconds)) as progress,
+        at_work(request.job_id, sources={track.file for track in used}) as work,
+    ):
+        made = fresh(work.root / folder)
+        files = {name: work.root / path for name, path in paths.items()}
+        sources = {track.file.path: work.input(track.file) for track in used}
+        wanted = audio.Request(sources, request.audio, request.plan)
+        loudness = await _measured(wanted, made, names, _into(progress)) if request.plan.normalize else {}
         progress.done = (passes - 1) * seconds
         arguments = audio.audio_command(wanted, files, loudness)
         await run_ffmpeg(arguments, f"the sound of {names}", _into(progress, progress.done))
         await _check_sound(files, request)
+        await work.keep(folder)
         progress.done = progress.total
     return EncodedAudio(paths)
 
@@ -114,11 +124,6 @@ async def _measured(wanted: audio.Request, folder: Path, names: str, on_seconds:
     await run_ffmpeg(audio.measuring_command(wanted, folder), f"the sound of {names}", on_seconds)
     stats = {name: folder / f"{name}.json" for name in audio.mixes(wanted)}
     return {name: loudness_in(file) for name, file in stats.items() if file.exists()}
-
-
-def _attempt_folder(name: str) -> str:
-    """A late write of a dying attempt must not meet the next one's file."""
-    return f"encoded/{name}-{activity.info().attempt}"
 
 
 def _into(progress: Progress, before: float = 0.0) -> OnSeconds:

@@ -12,8 +12,9 @@ from activities.media.command import join_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.probe import VideoStream, probe
 from activities.plan import Plan
+from activities.store.work import at_work
 from activities.tracks import VideoTrack
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 
 FOLDER = "joined"
 
@@ -48,15 +49,19 @@ async def join_chunks(request: JoinRequest) -> Joined:
     frames = sum(chunk.frames for chunk in chunks)
     if len(chunks) == 1:
         return Joined(chunks[0].paths, frames)
-    root = workspace(request.job_id)
-    fresh(root / FOLDER)
-    async with beating(Progress(total=len(request.plan.video))) as progress:
+    folder, needs = attempt_folder(FOLDER), [path for chunk in chunks for path in chunk.paths.values()]
+    async with (
+        beating(Progress(total=len(request.plan.video))) as progress,
+        at_work(request.job_id, needs=needs) as work,
+    ):
+        fresh(work.root / folder)
         for rendition in request.plan.video:
-            listing = root / f"{FOLDER}-{rendition.name}.txt"
+            listing = work.root / f"{folder}-{rendition.name}.txt"
             listing.write_text(_listed(rendition.name, chunks, request.plan))
-            await _join(listing, root / FOLDER / f"{rendition.name}.mp4", frames, request.video.file.name)
+            await _join(listing, work.root / folder / f"{rendition.name}.mp4", frames, request.video.file.name)
             progress.done += 1
-    return Joined({r.name: f"{FOLDER}/{r.name}.mp4" for r in request.plan.video}, frames)
+        await work.keep(folder)
+    return Joined({r.name: f"{folder}/{r.name}.mp4" for r in request.plan.video}, frames)
 
 
 def _listed(name: str, chunks: list[EncodedChunk], plan: Plan) -> str:

@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.join import Joined
+from activities.media.allowed import Input
 from activities.media.command import copy_video_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.keyframes import KeyFrames, key_frames
 from activities.media.probe import ProbeError
 from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
+from activities.store.work import at_work
 from activities.tracks import VideoTrack
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 
 FOLDER = "variants"
 APART = 0.02
@@ -46,30 +47,32 @@ async def copy_video(request: CopyRequest) -> Joined:
     Raises:
         EncodingError: one cannot be packaged, or does not go with the others.
     """
-    root = workspace(request.job_id)
-    fresh(root / FOLDER)
+    folder = attempt_folder(FOLDER)
     pairs = list(zip(request.plan.video, request.variants, strict=True))
-    paths = {rendition.name: f"{FOLDER}/{rendition.name}.mp4" for rendition, _ in pairs}
-    async with beating(Progress(total=2 * len(pairs))) as progress:
+    paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition, _ in pairs}
+    files = {track.file for track in request.variants}
+    async with beating(Progress(total=2 * len(pairs))) as progress, at_work(request.job_id, sources=files) as work:
+        fresh(work.root / folder)
         variants: list[_Variant] = []
         for track in request.variants:
-            variants.append(await _checked(root, track))
+            variants.append(await _checked(work.input(track.file), track))
             progress.done += 1
         _check_match(variants)
         for rendition, track in pairs:
-            command = copy_video_command(root / track.file.path, track, root / paths[rendition.name])
+            command = copy_video_command(work.input(track.file), track, work.root / paths[rendition.name])
             await run_ffmpeg(command, repr(track.file.name))
             progress.done += 1
+        await work.keep(folder)
     return Joined(paths, min(variant.keys.frames for variant in variants))
 
 
-async def _checked(root: Path, track: VideoTrack) -> _Variant:
+async def _checked(source: Input, track: VideoTrack) -> _Variant:
     """One variant by itself."""
     name = track.file.name
     if track.codec not in PACKAGED_CODECS:
         raise _unfit(name, f"is {track.codec}, and only H.264 and H.265 can be packaged")
     try:
-        keys = await key_frames(root / track.file.path, track.index)
+        keys = await key_frames(source, track.index)
     except ProbeError as error:
         raise _unfit(name, str(error)) from None
     if keys.is_encrypted:

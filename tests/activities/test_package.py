@@ -75,7 +75,7 @@ async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
 
 
 def output(name: str = "") -> Path:
-    return workspace(JOB_ID) / "output" / name
+    return workspace(JOB_ID) / "output-1" / name
 
 
 def assert_plays(address: str, request: PackageRequest, *, video: int, audio: int) -> None:
