@@ -1,7 +1,7 @@
 """The argument lists of ffmpeg for sound: streams are joined, mixed to the asked layouts, levelled and encoded."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ ENCODERS = {"AAC": "aac", "AC3": "ac3"}
 class Request:
     """What all sound is made of."""
 
-    sources: dict[str, Input]
+    sources: Mapping[str, Input]
     """Path in the workspace → what is read."""
     tracks: list[AudioTrack]
     plan: Plan

@@ -20,7 +20,7 @@ from activities.storage.download import received
 from activities.storage.threads import stoppable
 
 BLOCK = 1 << 20
-MOST_BLOCKS = 8
+MOST_BLOCKS = 4
 """Of one request to the bucket; the first has one, each that follows upon it twice as many."""
 REMEMBERED = 32
 """Blocks of one file: picture and sound may lie far from each other, and are read in turns."""

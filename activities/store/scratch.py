@@ -11,6 +11,7 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities.errors import JobError
 from activities.storage.threads import Stop, stoppable
 
 LOCK = ".in-use"
@@ -35,13 +36,19 @@ async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
         os.utime(folder)
         yield folder
         _remove(folder)
-    except BaseException:
+    except BaseException as error:
         os.utime(folder)
-        if activity.is_cancelled() and not activity.is_worker_shutdown():
+        if _is_final(error):
             _remove(folder)
         raise
     finally:
         os.close(lock)
+
+
+def _is_final(error: BaseException) -> bool:
+    if isinstance(error, JobError):
+        return not error.retryable
+    return activity.is_cancelled() and not activity.is_worker_shutdown()
 
 
 def sweep(work_root: Path) -> None:

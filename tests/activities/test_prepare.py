@@ -95,7 +95,7 @@ async def test_a_track_without_a_cue_is_left_out(clip: Clips, tmp_path: Path) ->
     source = movie(tmp_path, clip, "srt", "srt")
     silent = tmp_path / "silent.mkv"
     _run("-i", str(source), "-map", "0", "-c", "copy", "-bsf:s:1", "noise=drop=1", str(silent))
-    assert [each.path for each in (await extracted(silent, 1, 2)).text] == ["text/0001.vtt"]
+    assert [each.path for each in (await extracted(silent, 1, 2)).text] == ["text-1/0001.vtt"]
 
 
 async def test_a_playlist_that_is_called_a_container_opens_nothing_else(clip: Clips, tmp_path: Path) -> None:

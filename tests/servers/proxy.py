@@ -18,6 +18,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.opened = 0
         """Connections that were ever made."""
+        self.received = 0
+        """Bytes that the server has sent."""
         self.cut_at_answer = False
         """Cut a connection as soon as the server answers: what was asked has arrived, its confirmation has not."""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -61,6 +63,7 @@ class Proxy:
             while data := source.recv(CHUNK):
                 if self.cut_at_answer and source is pair[1]:
                     break
+                self.received += len(data) if source is pair[1] else 0
                 target.sendall(data)
         self._end(pair)
 
