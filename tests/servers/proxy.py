@@ -8,12 +8,15 @@ CHUNK = 1 << 16
 
 
 class Proxy:
-    """A TCP connection between a client and a server on 127.0.0.1, with a knife in it."""
+    """A TCP connection between a client and a server on 127.0.0.1, with a knife in it.
 
-    host = "127.0.0.1"
+    Args:
+        host: the address that it listens on.
+    """
 
-    def __init__(self, port: int) -> None:
-        self._target = (self.host, port)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self._target = ("127.0.0.1", port)
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
         self.opened = 0
