@@ -17,6 +17,12 @@ from activities.storage.s3.storage import S3Storage
 Found = TypeVar("Found")
 
 DEFAULT_REGION = "us-east-1"
+VARIABLES = {
+    "CredentialsName": "AWS_ACCESS_KEY_ID",
+    "CredentialsSecret": "AWS_SECRET_ACCESS_KEY",
+    "EndpointUrl": "AWS_ENDPOINT_URL",
+    "UriPath": "ENCODING_WORK_STORE",
+}
 
 
 class OwnBucket(S3CompatibleLocation):
@@ -43,9 +49,19 @@ def own_bucket(store: str, folder: str) -> "WorkBucket":
             endpoint_url=endpoint,
             region=region,
         )
-    except ValueError as error:
-        raise StorageError(f"the variables of the work store name no service: {error}") from None
+    except ValueError:
+        raise StorageError(
+            f"AWS_ENDPOINT_URL is {endpoint!r}; it must be an address, as https://s3.example.com"
+        ) from None
     return WorkBucket(location)
+
+
+def told(error: StorageError) -> str:
+    """An error of the store for those who run it: they set variables where a job has fields."""
+    text = str(error)
+    for field, variable in VARIABLES.items():
+        text = text.replace(field, variable)
+    return text
 
 
 class WorkBucket(S3Storage):

@@ -18,7 +18,7 @@ from activities.storage.journal import Journal
 from activities.storage.patience import persistently
 from activities.storage.threads import Stop, stoppable, together
 from activities.storage.upload import stored
-from activities.store.bucket import WorkBucket, own_bucket
+from activities.store.bucket import WorkBucket, own_bucket, told
 from activities.store.kept import ALGORITHM, Kept, KeptFile, note_name, read, units, written
 from activities.store.ranges import Blocks, served
 from activities.store.scratch import scratch
@@ -76,7 +76,7 @@ def _explained(failing: type[JobError]) -> Iterator[None]:
     try:
         yield
     except StorageError as error:
-        raise failing(f"the work store: {error}", retryable=True) from None
+        raise failing(f"the work store: {told(error)}", retryable=True) from None
 
 
 class BucketWork:

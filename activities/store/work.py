@@ -14,7 +14,7 @@ from activities.media.allowed import Input
 from activities.settings import Settings
 from activities.storage.base import StorageError
 from activities.storage.threads import stoppable
-from activities.store.bucket import own_bucket
+from activities.store.bucket import own_bucket, told
 from activities.store.private import in_bucket, removed
 from activities.store.scratch import sweep
 from activities.store.shared import in_folder
@@ -103,7 +103,7 @@ async def usable_store(settings: Settings) -> AsyncIterator[None]:
         with closing(own_bucket(settings.work_store, f".check-{secrets.token_hex(8)}")) as bucket:
             await stoppable(lambda _: bucket.check_usable())
     except StorageError as error:
-        raise RuntimeError(f"ENCODING_WORK_STORE cannot be used: {error}") from None
+        raise RuntimeError(f"ENCODING_WORK_STORE cannot be used: {told(error)}") from None
     sweeping = asyncio.create_task(_sweep(settings.work_root))
     try:
         yield

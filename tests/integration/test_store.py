@@ -3,8 +3,10 @@
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +15,42 @@ from PIL import Image
 
 from tests.activities.storage.doing import Place
 from tests.activities.storage.s3_doing import s3_folder, s3_location
-from tests.clips import Clips, vtt_file
+from tests.clips import Clips, truncated, vtt_file
 from tests.integration.players import decoded_tracks
 from tests.integration.service import Service, running
 from tests.servers.network import Network, inside
+from tests.servers.process import started
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
-PADDING = 64 << 20
+PADDING = 24 << 20
+
+
+@dataclass(frozen=True)
+class Common:
+    """All that the workers share, and the folder in which the test keeps their disks."""
+
+    server: TemporalServer
+    s3: S3
+    store: Place
+    folder: Path
+
+    def settings(self, way: Proxy, role: str, **more: str) -> dict[str, str]:
+        """Of a worker that reaches the bucket by `way`."""
+        return {
+            "ENCODING_ROLE": role,
+            "ENCODING_WORK_STORE": self.store.location.uri_path.rstrip("/"),
+            "AWS_ENDPOINT_URL": f"http://{way.host}:{way.port}",
+            "AWS_ACCESS_KEY_ID": self.s3.admin.key_id,
+            "AWS_SECRET_ACCESS_KEY": self.s3.admin.secret,
+            **more,
+        }
 
 
 @pytest.fixture
-def store(s3: S3) -> Place:
-    return s3_folder(s3, f"work/{secrets.token_hex(8)}")
-
-
-def settings(s3: S3, store: Place, way: Proxy, **more: str) -> dict[str, str]:
-    """Of a worker that reaches the bucket by `way`."""
-    return {
-        "ENCODING_WORK_STORE": store.location.uri_path.rstrip("/"),
-        "AWS_ENDPOINT_URL": f"http://{way.host}:{way.port}",
-        "AWS_ACCESS_KEY_ID": s3.admin.key_id,
-        "AWS_SECRET_ACCESS_KEY": s3.admin.secret,
-        **more,
-    }
+def common(temporal_server: TemporalServer, s3: S3, tmp_path: Path) -> Common:
+    return Common(temporal_server, s3, s3_folder(s3, f"work/{secrets.token_hex(8)}"), tmp_path)
 
 
 def padded(film: Path, target: Path) -> Path:
@@ -47,51 +60,51 @@ def padded(film: Path, target: Path) -> Path:
 
 
 @contextmanager
-def two_workers(
-    folder: Path, address: str, s3: S3, store: Place
-) -> Iterator[tuple[Service, Service, Proxy]]:
+def two_workers(common: Common) -> Iterator[tuple[Service, Service, Proxy]]:
     """One that controls, one that encodes, and the way of the second to the bucket."""
-    root = str(folder / "control" / "media")
-    with ExitStack() as stack:
-        direct, way = (stack.enter_context(Proxy(s3.port)) for _ in range(2))
-        control = settings(s3, store, direct, ENCODING_ROLE="control")
-        transcode = settings(s3, store, way, ENCODING_ROLE="transcode", ENCODING_FILES_ROOT=root)
-        yield (
-            stack.enter_context(running(folder / "control", address, **control)),
-            stack.enter_context(running(folder / "transcode", address, **transcode)),
-            way,
-        )
+    folder, address = common.folder, common.server.address
+    with Proxy(common.s3.port) as direct, Proxy(common.s3.port) as way:
+        control = common.settings(direct, "control")
+        # Stills are published by whoever makes them.
+        transcode = common.settings(way, "transcode", ENCODING_FILES_ROOT=str(folder / "control" / "media"))
+        with (
+            running(folder / "control", address, **control) as first,
+            running(folder / "transcode", address, **transcode) as second,
+        ):
+            yield first, second, way
 
 
 async def test_a_job_with_all_its_parts_goes_through_the_bucket(
-    tmp_path: Path,
-    temporal_server: TemporalServer,
-    s3: S3,
-    store: Place,
-    clip: Clips,
-    serve_folder: Callable[[Path], str],
+    common: Common, clip: Clips, serve_folder: Callable[[Path], str]
 ) -> None:
-    film, mark = padded(clip(seconds=4), tmp_path / "movie.mp4"), tmp_path / "mark.png"
+    film, mark = padded(clip(seconds=4), common.folder / "movie.mp4"), common.folder / "mark.png"
     Image.new("RGBA", (40, 20), (255, 0, 0, 128)).save(mark)
-    with two_workers(tmp_path, temporal_server.address, s3, store) as (control, transcode, way):
-        source = control.source(film, vtt_file(tmp_path / "movie-sub-en.vtt"), mark)
+    watermark = {"WatermarkFileName": mark.name, "PositionXPercentage": 5, "PositionYPercentage": 5}
+    with two_workers(common) as (control, transcode, way):
+        source = control.source(film, vtt_file(common.folder / "movie-sub-en.vtt"), mark)
         job = control.job(
             source,
             Thumbnails={"Generate": True, "DurationInSeconds": 1},
             ImageExtraction={"Intervals": [50], "Pattern": "still_%.jpg"},
         )
-        watermark = {"WatermarkFileName": mark.name, "PositionXPercentage": 5, "PositionYPercentage": 5}
         job["ContentProcessing"] |= {"VisibleVideoWatermarks": [watermark], "NormalizeAudio": True}
         ended = await control.run(job)
         assert ended.names[-1] == "JobSuccess", (ended.events[-1], control.log[-3000:], transcode.log[-3000:])
         output = Path(job["ContentPublishing"]["UriPath"])
         assert_complete(output, serve_folder(output))
-        # Much less than the film: nobody who encodes has read all of it.
-        assert way.received < PADDING / 4
-        assert store.names() == []
+        assert way.received < PADDING / 2, "who encodes reads what is needed of the film, and not all of it"
+        assert common.store.names() == []
         for service in (control, transcode):
             assert not [*service.work.iterdir()], service.log
             assert "Traceback" not in service.log
+
+
+async def test_a_failed_job_leaves_nothing_in_the_bucket(common: Common, clip: Clips) -> None:
+    with two_workers(common) as (control, transcode, _):
+        ended = await control.run(control.job(control.source(truncated(clip(seconds=4)))))
+        assert ended.error["Code"] == 2000
+        assert common.store.names() == []
+        assert not [path for service in (control, transcode) for path in service.work.iterdir()]
 
 
 def assert_complete(output: Path, address: str) -> None:
@@ -108,46 +121,65 @@ def network() -> Iterator[Network]:
         yield network
 
 
+@pytest.mark.slow
 async def test_three_machines_share_nothing_but_server_and_bucket(
-    tmp_path: Path,
-    temporal_server: TemporalServer,
-    s3: S3,
-    store: Place,
-    clip: Clips,
-    network: Network,
-    mounted: Callable[..., Path],
+    common: Common, clip: Clips, network: Network, mounted: Callable[..., Path]
 ) -> None:
-    with ExitStack() as stack:
-        server = stack.enter_context(Proxy(temporal_server.port, network.address))
-        bucket = stack.enter_context(Proxy(s3.port, network.address))
-        machines = [network.machine() for _ in range(3)]
-        # One slot each: picture and sound of a title are encoded at once, on two machines.
-        roles = [{"ENCODING_ROLE": "control"}, *[{"ENCODING_ROLE": "transcode", "ENCODING_TRANSCODE_SLOTS": "1"}] * 2]
+    with Proxy(common.server.port, network.address) as server, Proxy(common.s3.port, network.address) as bucket:
+        machines = [network.machine() for _ in ROLES]
+        disks = [mounted(common.folder / name, "-t", "tmpfs", "tmpfs") for name in machines]
         services = [
-            Service(
-                mounted(tmp_path / name, "-t", "tmpfs", "tmpfs"),
-                f"{server.host}:{server.port}",
-                inside(name),
-                **settings(s3, store, bucket, **role),
-            )
-            for name, role in zip(machines, roles, strict=True)
+            Service(disk, f"{server.host}:{server.port}", inside(name), **common.settings(bucket, **role))
+            for name, disk, role in zip(machines, disks, ROLES, strict=True)
         ]
-        for service in services:
-            stack.callback(service.stop)
-        await asyncio.gather(*(asyncio.to_thread(service.start) for service in services))
-        assert not reaches(machines[0], "127.0.0.1", s3.port)
-        assert not reaches(machines[0], network.address_of(machines[1]), 22)
-        film, place = padded(clip(seconds=4), tmp_path / "movie.mp4"), s3_folder(s3, secrets.token_hex(8))
-        place.put("in/movie.mp4", film.read_bytes())
-        job = services[0].job(Path(), **locations(s3, place, bucket))
-        before = [network.received(name) for name in machines]
-        submitted = await submit(services[0], temporal_server.address, job)
-        received = [network.received(name) - start for name, start in zip(machines, before, strict=True)]
-        assert submitted.names[-1] == "JobSuccess", (submitted.events[-1], [each.log[-2000:] for each in services])
-        assert received[0] > PADDING, "whoever acquires reads the film once"
-        assert all(0 < size < PADDING / 4 for size in received[1:]), received
-        assert all("encode" in service.log for service in services[1:])
-        assert store.names() == []
-        assert {"out/dash/manifest.mpd", "out/hls/manifest.m3u8"} < {*place.names()}
-        for service in services:
-            assert not [*service.work.iterdir()], service.log
+        with ExitStack() as stack:
+            for service in services:
+                stack.enter_context(started(service))
+            assert not reaches(machines[0], "127.0.0.1", common.s3.port)
+            assert not reaches(machines[0], network.address_of(machines[1]), 22)
+            media = s3_folder(common.s3, secrets.token_hex(8))
+            media.put("in/movie.mp4", padded(clip(seconds=4), common.folder / "movie.mp4").read_bytes())
+            before = [network.received(name) for name in machines]
+            ended = await services[0].run(services[0].job(Path(), **locations(common.s3, media, bucket)))
+            received = [network.received(name) - start for name, start in zip(machines, before, strict=True)]
+        assert ended.names[-1] == "JobSuccess", (ended.events[-1], [each.log[-2000:] for each in services])
+        assert {"out/dash/manifest.mpd", "out/hls/manifest.m3u8"} < {*media.names()}
+        assert received[0] > PADDING, "who acquires reads the film once"
+        assert max(received[1:]) < PADDING / 2, received
+        assert len(await workers_of(services[0], ended.job_id)) == len(ROLES)
+        assert common.store.names() == []
+        assert not [path for service in services for path in service.work.iterdir()]
+
+
+ROLES: tuple[dict[str, str], ...] = (
+    {"role": "control"},
+    # One slot each: picture and sound are encoded at once, on two machines.
+    {"role": "transcode", "ENCODING_TRANSCODE_SLOTS": "1"},
+    {"role": "transcode", "ENCODING_TRANSCODE_SLOTS": "1"},
+)
+
+
+async def workers_of(service: Service, job_id: str) -> set[str]:
+    """All that have worked on a job."""
+    handle = (await service.client()).get_workflow_handle(job_id)
+    started_ = [event.activity_task_started_event_attributes async for event in handle.fetch_history_events()]
+    return {each.identity for each in started_ if each.identity}
+
+
+def locations(s3: S3, media: Place, way: Proxy) -> dict[str, Any]:
+    """Of a job that reads and writes below `media`, by `way`."""
+    prefix = media.location.uri_path.removeprefix(f"s3://{s3.bucket}/")
+    sections = {"ContentAcquisition": "in", "ContentPublishing": "out"}
+    endpoint = f"http://{way.host}:{way.port}"
+    return {
+        section: s3_location(s3, f"{prefix}/{folder}", EndpointUrl=endpoint).to_json_object()
+        for section, folder in sections.items()
+    }
+
+
+def reaches(machine: str, host: str, port: int) -> bool:
+    """Whether a connection from a machine is taken."""
+    code = f"import socket; print(socket.socket().connect_ex(({host!r}, {port})))"
+    command = ["timeout", "1", *inside(machine), sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return answer == "0"

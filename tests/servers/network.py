@@ -43,6 +43,10 @@ class Network:
             _ip("-n", name, "link", "set", device, "up")
         return name
 
+    def address_of(self, name: str) -> str:
+        """On the bridge."""
+        return f"{self._net}.{self._names.index(name) + 2}"
+
     @staticmethod
     def received(name: str) -> int:
         """Bytes that a machine has received."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from activities.acquire import AcquireRequest, acquire
-from activities.errors import EncodingError, LostError
+from activities.errors import EncodingError, ErrorDetails, LostError, lost_in
 from activities.mappings import MediaMappings
 from activities.settings import Settings
 from activities.storage.config import AmazonS3Location
@@ -20,7 +20,8 @@ from activities.store.work import Work, at_work, emptied, usable_store
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
-from tests.servers.s3 import S3
+from tests.servers.s3 import S3, Identity
+from workflows.codec import data_converter
 
 Do = Callable[[Work], Awaitable[Any]]
 
@@ -209,15 +210,51 @@ async def test_scratch_stays_for_another_attempt_and_goes_in_time(
     assert not [*disk.iterdir()]
 
 
-@pytest.mark.parametrize("who", [S3.reader, S3.lister])
+STRANGER = Identity((), "nobody", "nobody's-secret")
+
+
+@pytest.mark.parametrize(
+    ("who", "reason"),
+    [(S3.reader, "permission denied"), (S3.writer, "permission denied"), (STRANGER, "correct AWS_ACCESS_KEY_ID")],
+)
 async def test_a_worker_that_cannot_use_its_store_says_so_at_its_start(
-    s3: S3, root: Path, monkeypatch: pytest.MonkeyPatch, who: Any
+    s3: S3, root: Path, monkeypatch: pytest.MonkeyPatch, who: Identity, reason: str
 ) -> None:
     assert root.is_dir()
     give_bucket(monkeypatch, s3, "work", who)
-    with pytest.raises(RuntimeError, match=r"ENCODING_WORK_STORE cannot be used: .*permission denied"):
+    with pytest.raises(RuntimeError, match=rf"ENCODING_WORK_STORE cannot be used: .*{reason}"):
         async with usable_store(Settings.from_environment()):
             pass
+
+
+async def test_an_endpoint_that_is_none_is_named(s3: S3, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert root.is_dir()
+    give_bucket(monkeypatch, s3, "work")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "minio:9000")
+    with pytest.raises(RuntimeError, match="AWS_ENDPOINT_URL is 'minio:9000'"):
+        async with usable_store(Settings.from_environment()):
+            pass
+
+
+async def test_a_work_root_that_cannot_be_used_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "file").touch()
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(root / "file"))
+    with pytest.raises(RuntimeError, match="ENCODING_WORK_ROOT"):
+        async with usable_store(Settings.from_environment()):
+            pass
+
+
+@pytest.mark.parametrize(("cores", "slots"), [(1, 2), (4, 2), (12, 6)])
+def test_encoders_follow_the_cores(monkeypatch: pytest.MonkeyPatch, cores: int, slots: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert Settings.from_environment().transcode_slots == slots
+
+
+async def test_what_is_lost_is_known_where_it_can_be_made_again() -> None:
+    """The workflow finds the paths in the details of the failed activity."""
+    [payload] = await data_converter().encode([ErrorDetails(2000, "Encoding Error", ["encoded/chunk-0003-1/a.mp4"])])
+    assert lost_in(await data_converter().decode([payload])) == ["encoded/chunk-0003-1/a.mp4"]
+    assert lost_in([]) == lost_in([{"code": 2000, "error": "Encoding Error"}]) == []
 
 
 async def test_a_worker_leaves_nothing_when_it_looks_at_its_store(bucket: Place) -> None:
