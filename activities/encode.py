@@ -1,22 +1,29 @@
 """The encoders: one ffmpeg per chunk makes all video renditions from one decode; sound is encoded in one piece."""
 
+import asyncio
+import shutil
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from temporalio import activity
 
+from activities.cuts import Chunk
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
-from activities.media import audio, command
+from activities.media import audio
+from activities.media.command import video_command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
 from activities.media.loudness import Loudness, loudness_in
 from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
-from activities.plan import Chunk, Plan
-from activities.store.work import at_work
+from activities.media.video import Span
+from activities.plan import Plan
+from activities.rates import Measured, Quality
+from activities.store.work import Work, at_work
 from activities.tracks import AudioTrack, VideoTrack
-from activities.workspace import attempt_folder, fresh
+from activities.workspace import attempt_folder, checksum, fresh
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
 TOLERANCE = 0.02
@@ -32,6 +39,10 @@ class ChunkRequest:
     plan: Plan
     chunk: Chunk
     marks: list[Mark] = field(default_factory=list)
+    quality: Quality = field(default_factory=dict)
+    """Empty = the encoder sees the whole film, and finds the quality that its bitrate allows by itself."""
+    is_thrifty: bool = False
+    """Whether it has to begin with little: the chunk before it leaves a player's buffer nearly empty."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,29 @@ class EncodedChunk:
     """One chunk in every rendition."""
 
     index: int
-    paths: dict[str, str] = field(default_factory=dict)
-    """Rendition name → file in the workspace."""
+    folder: str = ""
+    """In the workspace."""
+    checksums: dict[str, int] = field(default_factory=dict)
+    """Rendition name → CRC-32 of its file."""
     frames: int = 0
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Rendition name → file in the workspace."""
+        return {name: f"{self.folder}/{name}.mp4" for name in self.checksums}
+
+
+@dataclass(frozen=True)
+class SamplesRequest:
+    """Some of a film's samples."""
+
+    job_id: str
+    video: VideoTrack
+    plan: Plan
+    part: int
+    samples: list[Chunk]
+    quality: Quality
+    marks: list[Mark] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,24 +99,58 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     Raises:
         EncodingError: the source is damaged, or the encoder failed.
     """
-    video, chunk = request.video, request.chunk
-    folder = attempt_folder(f"encoded/chunk-{chunk.index:04}")
-    paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.video}
-    needs = [mark.path for mark in request.marks]
-    expected = chunk.duration or video.duration - chunk.start
-    async with (
-        beating(Progress(total=expected)) as progress,
-        at_work(request.job_id, needs=needs, sources=[video.file]) as work,
-    ):
-        fresh(work.root / folder)
-        files = {name: work.root / path for name, path in paths.items()}
-        marks = [(work.root / mark.path, mark) for mark in request.marks]
-        arguments = command.video_command(work.input(video.file), video, request.plan, chunk, files, marks=marks)
-        await run_ffmpeg(arguments, repr(video.file.name), _into(progress))
-        frames = await _checked(files, expected, video.file.name)
+    chunk, folder = request.chunk, attempt_folder(f"encoded/chunk-{request.chunk.index:04}")
+    expected = chunk.duration or request.video.end - chunk.start
+    async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
+        files = await _encode(request, work, fresh(work.root / folder), _into(progress))
+        frames = await _checked(files, expected, request.video.file.name)
+        checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
-    return EncodedChunk(chunk.index, paths, frames)
+    return EncodedChunk(chunk.index, folder, checksums, frames)
+
+
+@activity.defn
+async def encode_samples(request: SamplesRequest) -> Measured:
+    """Encode short spans as chunks are encoded, only to see how much they take.
+
+    Raises:
+        EncodingError: as `encode_chunk`.
+    """
+    sizes, total = dict.fromkeys(request.quality, 0), 0.0
+    async with beating(Progress(total=len(request.samples))) as progress, _at_work(request) as work:
+        folder = work.root / attempt_folder(f"encoded/samples-{request.part}")
+        for sample in request.samples:
+            of = ChunkRequest(request.job_id, request.video, request.plan, sample, request.marks, request.quality)
+            files = await _encode(of, work, fresh(folder), lambda _: None)
+            seconds = sample.duration or request.video.end - sample.start
+            for name, size in _capped(files, request.plan, seconds).items():
+                sizes[name] += size
+            total += seconds
+            progress.done += 1
+        shutil.rmtree(folder)
+    return Measured(request.quality, sizes, total)
+
+
+def _at_work(request: ChunkRequest | SamplesRequest) -> AbstractAsyncContextManager[Work]:
+    return at_work(request.job_id, needs=[mark.path for mark in request.marks], sources=[request.video.file])
+
+
+async def _encode(request: ChunkRequest, work: Work, folder: Path, on_seconds: OnSeconds) -> dict[str, Path]:
+    """The files of all renditions in `folder`."""
+    video = request.video
+    files = {rendition.name: folder / f"{rendition.name}.mp4" for rendition in request.plan.video}
+    source = work.input(video.file)
+    wanted = Span(source, video, request.plan, request.chunk, request.quality, request.is_thrifty)
+    marks = [(work.root / mark.path, mark) for mark in request.marks]
+    await run_ffmpeg(video_command(wanted, files, marks=marks), repr(video.file.name), on_seconds)
+    return files
+
+
+def _capped(files: dict[str, Path], plan: Plan, seconds: float) -> dict[str, int]:
+    """Bytes of each file, none more than its rendition may have for long."""
+    caps = {rendition.name: rendition.peak * 1000 / 8 * seconds for rendition in plan.video}
+    return {name: min(file.stat().st_size, round(caps[name])) for name, file in files.items()}
 
 
 @activity.defn

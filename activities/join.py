@@ -1,32 +1,45 @@
 """Put the chunks of each video rendition together and check that nothing is missing."""
 
+import asyncio
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from temporalio import activity
 
+from activities.cuts import Chunk
 from activities.encode import EncodedChunk
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.media.command import join_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.media.probe import VideoStream, probe
-from activities.plan import Plan
+from activities.media.pictures import Pictures, pictures
+from activities.media.probe import ProbeError
+from activities.plan import Plan, VideoRendition
 from activities.store.work import at_work
 from activities.tracks import VideoTrack
-from activities.workspace import attempt_folder, fresh
+from activities.workspace import attempt_folder, checksum, fresh
 
 FOLDER = "joined"
+NEAR = 0.002
+"""Seconds; containers round times."""
+ALLOWED = 0.05
+"""Share of the buffer by which encoders overdraw it in one piece, too."""
 
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """All chunks, in any order."""
+    """All chunks of a film."""
 
     job_id: str
     video: VideoTrack
     plan: Plan
-    chunks: list[EncodedChunk]
+    chunks: list[Chunk]
+    encoded: list[EncodedChunk]
+    """In any order."""
+    is_last: bool = True
+    """Whether a lost chunk fails the job."""
 
 
 @dataclass(frozen=True)
@@ -36,49 +49,98 @@ class Joined:
     paths: dict[str, str] = field(default_factory=dict)
     """Rendition name → file in the workspace."""
     frames: int = 0
+    lost: list[int] = field(default_factory=list)
+    """Chunks whose files are gone or damaged: they have to be encoded again, and there are no paths."""
+    greedy: list[int] = field(default_factory=list)
+    """Chunks that begin with more than a player's buffer holds there."""
 
 
 @activity.defn
 async def join_chunks(request: JoinRequest) -> Joined:
-    """Join without encoding; a single chunk is used as it is.
+    """Join without encoding, and check the joints; a single chunk is used as it is.
 
     Raises:
-        EncodingError: the joined file has not the frames of its chunks.
+        EncodingError: a joined file is not what its chunks are.
     """
-    chunks = sorted(request.chunks, key=lambda chunk: chunk.index)
-    frames = sum(chunk.frames for chunk in chunks)
-    if len(chunks) == 1:
-        return Joined(chunks[0].paths, frames)
-    folder, needs = attempt_folder(FOLDER), [path for chunk in chunks for path in chunk.paths.values()]
+    encoded = sorted(request.encoded, key=lambda chunk: chunk.index)
+    frames, folder = sum(chunk.frames for chunk in encoded), attempt_folder(FOLDER)
+    names = [rendition.name for rendition in request.plan.video]
+    files = [path for chunk in encoded for path in chunk.paths.values()]
     async with (
-        beating(Progress(total=len(request.plan.video))) as progress,
-        at_work(request.job_id, needs=needs) as work,
+        beating(Progress(total=1 + 2 * len(names))) as progress,
+        at_work(request.job_id, wishes=files) as work,
     ):
-        fresh(work.root / folder)
+        root = work.root
+        if lost := await asyncio.to_thread(_lost, root, encoded):
+            if request.is_last:
+                raise _misfit(request, f"{', '.join(map(str, lost))} are gone from the work folder, or damaged in it")
+            return Joined(lost=lost)
+        if len(encoded) == 1:
+            return Joined(encoded[0].paths, frames)
+        progress.done += 1
+        fresh(root / folder)
+        greedy: set[int] = set()
         for rendition in request.plan.video:
-            listing = work.root / f"{folder}-{rendition.name}.txt"
-            listing.write_text(_listed(rendition.name, chunks, request.plan))
-            await _join(listing, work.root / folder / f"{rendition.name}.mp4", frames, request.video.file.name)
+            file = root / folder / f"{rendition.name}.mp4"
+            await _join(root, file, encoded, request)
+            progress.done += 1
+            seen = await _checked(file, frames, request)
+            greedy |= greedy_chunks(seen, rendition, request.chunks)
             progress.done += 1
         await work.keep(folder)
-    return Joined({r.name: f"{folder}/{r.name}.mp4" for r in request.plan.video}, frames)
+    return Joined({name: f"{folder}/{name}.mp4" for name in names}, frames, greedy=sorted(greedy))
 
 
-def _listed(name: str, chunks: list[EncodedChunk], plan: Plan) -> str:
-    """A list for ffmpeg's concat: names relative to the list, each with the time that the next one starts behind it."""
-    durations = {chunk.index: chunk.duration for chunk in plan.chunks}
-    lines = []
-    for chunk in chunks:
-        lines.append(f"file {chunk.paths[name]}")
-        if duration := durations.get(chunk.index):
-            lines.append(f"duration {duration}")
-    return "\n".join(lines)
+def _lost(root: Path, encoded: list[EncodedChunk]) -> list[int]:
+    return [chunk.index for chunk in encoded if not all(_is_intact(root, chunk, name) for name in chunk.paths)]
 
 
-async def _join(listing: Path, output: Path, frames: int, source: str) -> None:
-    await run_ffmpeg(join_command(listing, output), repr(source))
-    joined = next(track for track in (await probe(output)).tracks if isinstance(track, VideoStream))
-    if joined.frames != frames:
-        raise EncodingError(
-            f"the chunks of {source!r} have {frames} frames, joined they have {joined.frames}", retryable=True
-        )
+def _is_intact(root: Path, chunk: EncodedChunk, name: str) -> bool:
+    try:
+        return checksum(root / chunk.paths[name]) == chunk.checksums[name]
+    except FileNotFoundError:
+        return False
+
+
+async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: JoinRequest) -> None:
+    """By a list for ffmpeg's concat: names relative to it, each with the time that the next one starts behind it."""
+    name, starts = file.stem, [round(chunk.start, 6) for chunk in request.chunks]  # rounded here, errors do not add up
+    lines = [f"file {encoded[0].paths[name]}"]
+    for chunk, (start, following) in zip(encoded[1:], pairwise(starts), strict=True):
+        lines += [f"duration {following - start:.6f}", f"file {chunk.paths[name]}"]
+    listing = root / f"{FOLDER}-{name}.txt"
+    listing.write_text("\n".join(lines))
+    await run_ffmpeg(join_command(listing, file), repr(request.video.file.name))
+
+
+async def _checked(file: Path, frames: int, request: JoinRequest) -> Pictures:
+    """All frames are there, and a decoder can start at each joint."""
+    try:
+        seen = await pictures(file, 0)
+    except ProbeError as error:
+        raise _misfit(request, str(error)) from None
+    if seen.count != frames:
+        raise _misfit(request, f"have {frames} frames, and {seen.count} when they are joined")
+    for chunk in request.chunks:
+        place = bisect_left(seen.keys, chunk.start - NEAR)
+        if place == len(seen.keys) or seen.keys[place] > chunk.start + NEAR:
+            raise _misfit(request, f"have no key frame at {chunk.start:.3f} s when they are joined")
+    return seen
+
+
+def greedy_chunks(seen: Pictures, rendition: VideoRendition, chunks: list[Chunk]) -> set[int]:
+    """Which chunks run a player's buffer dry: it is filled at the peak rate, and each picture takes its bits out."""
+    room = filled = rendition.buffer * 1000.0
+    greedy, before = set(), 0.0
+    starts = [chunk.start for chunk in chunks]
+    for time, size in zip(seen.times, seen.sizes, strict=True):
+        filled = min(room, filled + (time - before) * rendition.peak * 1000) - size * 8
+        before = time
+        if filled < -ALLOWED * room:
+            greedy.add(bisect_right(starts, time + NEAR) - 1)
+            filled = 0.0
+    return {index for index in greedy if index > 0}
+
+
+def _misfit(request: JoinRequest, what: str) -> EncodingError:
+    return EncodingError(f"the chunks of {request.video.file.name!r} {what}", retryable=True)

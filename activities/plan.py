@@ -6,11 +6,16 @@ from fractions import Fraction
 
 from temporalio import activity
 
+from activities.cuts import SHORTEST_FILM, Chunk, Cutter, NotCutError
 from activities.errors import EncodingError
+from activities.heartbeat import Progress, beating
 from activities.ladder import Size, audio_rungs, canvas, even, pixel_aspect, video_rungs
 from activities.media.encoders import ten_bit_ffmpeg
+from activities.media.pictures import pictures
+from activities.media.probe import ProbeError
 from activities.naming import AUDIO, VIDEO, Naming
 from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
+from activities.store.work import at_work
 from activities.tracks import AudioTrack, Mapped, VideoTrack
 
 PRESETS = {
@@ -23,6 +28,8 @@ PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
 """Of video that is not encoded: ffmpeg's name → ours."""
 PACKAGED_SOUND: dict[str, AudioFormat] = {"aac": "AAC", "ac3": "AC3"}
 """Of sound that is not encoded."""
+SAMPLES_TOGETHER = 6
+"""That one worker encodes, of a film's."""
 LONGEST_GOP = 5
 """Seconds from one key frame to the next in video that is not encoded."""
 
@@ -54,6 +61,16 @@ class VideoRendition:
     inner: tuple[int, int] | None = None
     """Size of the picture between bars; None = it fills all."""
 
+    @property
+    def peak(self) -> int:
+        """kbit/s at most, apart from what `buffer` evens out."""
+        return self.bitrate * 3 // 2
+
+    @property
+    def buffer(self) -> int:
+        """What a player has to hold, in kbit."""
+        return self.bitrate * 2
+
 
 @dataclass(frozen=True)
 class AudioRendition:
@@ -75,17 +92,6 @@ class AudioRendition:
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """A span of the source that one ffmpeg process encodes to all video renditions."""
-
-    index: int
-    start: float = 0.0
-    """seconds"""
-    duration: float | None = None
-    """seconds; None = to the end"""
-
-
-@dataclass(frozen=True)
 class Plan:
     """All that the encoders need to know; the same for every chunk."""
 
@@ -101,6 +107,21 @@ class Plan:
     """Transfer function of the high dynamic range that all renditions keep; empty = they have the standard range."""
     normalize: bool = False
     """Whether all sound is brought to one loudness."""
+    samples: list[Chunk] = field(default_factory=list)
+    """Short spans that are encoded first, to find the rates of many chunks; none for one chunk."""
+    in_one_piece: str = ""
+    """Why there is only one chunk, behind "as"."""
+
+    @property
+    def sample_groups(self) -> list[list[Chunk]]:
+        """What one worker encodes of the samples, each."""
+        return [
+            self.samples[start : start + SAMPLES_TOGETHER] for start in range(0, len(self.samples), SAMPLES_TOGETHER)
+        ]
+
+    def without_chunks(self) -> "Plan":
+        """What each request carries: all of it, hundreds of times, would be too much."""
+        return replace(self, chunks=[], samples=[])
 
     @property
     def picture(self) -> float:
@@ -110,11 +131,32 @@ class Plan:
 
 @activity.defn
 async def plan(request: PlanRequest) -> Plan:
-    """One chunk for now: cutting needs no more than a longer list here. Without any, nothing is encoded.
+    """Choose what is made, and where the film is cut. Without any chunk, no picture is encoded.
 
     Raises:
         EncodingError: high dynamic range is to be kept, and this worker cannot.
     """
+    async with beating(Progress()):
+        planned = _planned(request)
+        video = request.mapped.video
+        return await _cut(request.job_id, planned, video) if video and planned.chunks else planned
+
+
+async def _cut(job_id: str, planned: Plan, video: VideoTrack) -> Plan:
+    if video.end < SHORTEST_FILM:
+        return replace(planned, in_one_piece="it is short")
+    try:
+        async with at_work(job_id, sources=[video.file]) as work:
+            seen = await pictures(work.input(video.file), video.index)
+        cutter = Cutter(video, seen, planned.gop_seconds)
+        return replace(planned, chunks=cutter.chunks(), samples=cutter.samples())
+    except ProbeError as error:
+        return replace(planned, in_one_piece=f"it {error}")
+    except NotCutError as error:
+        return replace(planned, in_one_piece=str(error))
+
+
+def _planned(request: PlanRequest) -> Plan:
     mapped, settings = request.mapped, request.processing
     naming = settings.naming or Naming()
     if settings.video_format == "DoNotEncode":

@@ -1,6 +1,7 @@
 """What Media Mapping decides on, and what all later phases work with: files and their tracks."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from activities.media.color import Color
 
@@ -52,6 +53,16 @@ class VideoTrack:
     def end(self) -> float:
         """Seconds from the start of the container."""
         return self.start + self.duration
+
+    @property
+    def copies(self) -> int:
+        """Of the first picture, that fill a late start: players wait at a gap, and without them sound would be late."""
+        return round(Fraction(self.frame_rate) * Fraction(max(0.0, self.start)))
+
+    @property
+    def lead(self) -> float:
+        """Seconds that the copies last."""
+        return float(self.copies / Fraction(self.frame_rate)) if self.copies else 0.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from activities.join import Joined
 from activities.media.allowed import Input
 from activities.media.command import copy_video_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.media.keyframes import KeyFrames, key_frames
+from activities.media.pictures import Pictures, pictures
 from activities.media.probe import ProbeError
 from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
 from activities.store.work import at_work
@@ -37,7 +37,7 @@ class CopyRequest:
 @dataclass(frozen=True)
 class _Variant:
     track: VideoTrack
-    keys: KeyFrames = field(repr=False)
+    seen: Pictures = field(repr=False)
 
 
 @activity.defn
@@ -63,7 +63,7 @@ async def copy_video(request: CopyRequest) -> Joined:
             await run_ffmpeg(command, repr(track.file.name))
             progress.done += 1
         await work.keep(folder)
-    return Joined(paths, min(variant.keys.frames for variant in variants))
+    return Joined(paths, min(variant.seen.count for variant in variants))
 
 
 async def _checked(source: Input, track: VideoTrack) -> _Variant:
@@ -72,19 +72,19 @@ async def _checked(source: Input, track: VideoTrack) -> _Variant:
     if track.codec not in PACKAGED_CODECS:
         raise _unfit(name, f"is {track.codec}, and only H.264 and H.265 can be packaged")
     try:
-        keys = await key_frames(source, track.index)
+        seen = await pictures(source, track.index)
     except ProbeError as error:
         raise _unfit(name, str(error)) from None
-    if keys.is_encrypted:
+    if seen.is_encrypted:
         raise _unfit(name, "is encrypted")
-    if not keys.times or keys.times[0] > APART:
+    if not seen.keys or seen.keys[0] > APART:
         raise _unfit(name, "does not start with a key frame")
-    begin, end = max(pairwise([*keys.times, keys.duration]), key=lambda gap: gap[1] - gap[0])
+    begin, end = max(pairwise([*seen.keys, seen.duration]), key=lambda gap: gap[1] - gap[0])
     if end - begin > LONGEST_GOP + APART:
         raise _unfit(
             name, f"has no key frame between {begin:.2f} s and {end:.2f} s, and needs one each {LONGEST_GOP} s"
         )
-    return _Variant(track, keys)
+    return _Variant(track, seen)
 
 
 def _check_match(variants: list[_Variant]) -> None:
@@ -92,13 +92,13 @@ def _check_match(variants: list[_Variant]) -> None:
     first = variants[0]
     for other in variants[1:]:
         name, like = other.track.file.name, repr(first.track.file.name)
-        if abs(other.keys.duration - first.keys.duration) > UNEQUAL:
-            raise _unfit(name, f"lasts {other.keys.duration:.2f} s, and {like} {first.keys.duration:.2f} s")
-        for mine, its in zip(other.keys.times, first.keys.times, strict=False):
+        if abs(other.seen.duration - first.seen.duration) > UNEQUAL:
+            raise _unfit(name, f"lasts {other.seen.duration:.2f} s, and {like} {first.seen.duration:.2f} s")
+        for mine, its in zip(other.seen.keys, first.seen.keys, strict=False):
             if abs(mine - its) > APART:
                 raise _unfit(name, f"has a key frame at {mine:.2f} s where {like} has one at {its:.2f} s")
-        if len(other.keys.times) != len(first.keys.times):
-            raise _unfit(name, f"has {len(other.keys.times)} key frames, and {like} {len(first.keys.times)}")
+        if len(other.seen.keys) != len(first.seen.keys):
+            raise _unfit(name, f"has {len(other.seen.keys)} key frames, and {like} {len(first.seen.keys)}")
 
 
 def _unfit(name: str, reason: str) -> EncodingError:

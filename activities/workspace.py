@@ -5,6 +5,7 @@ Activities exchange paths relative to the workspace, so that workers may mount i
 """
 
 import shutil
+import zlib
 from pathlib import Path
 from uuid import UUID
 
@@ -30,6 +31,15 @@ def fresh(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def checksum(file: Path) -> int:
+    """CRC-32 of a file's content."""
+    found = 0
+    with file.open("rb", buffering=0) as content:
+        while piece := content.read(1 << 20):
+            found = zlib.crc32(piece, found)
+    return found
 
 
 def remove(job_id: str) -> None:

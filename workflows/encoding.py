@@ -10,11 +10,12 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.acquire import Acquired, AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
+from activities.cuts import NotCutError
 from activities.deliver import DeliverRequest, deliver
 from activities.drm.keys import CheckKeysRequest, check_keys
-from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, encode_audio, encode_chunk
+from activities.encode import AudioRequest, EncodedAudio, encode_audio
 from activities.images import ImagesRequest, extract_images
-from activities.join import Joined, JoinRequest, join_chunks
+from activities.join import Joined
 from activities.map import MapRequest, map_media
 from activities.media.marks import Mark
 from activities.package import PackagedFormat, PackageRequest, package
@@ -26,8 +27,9 @@ from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
 from activities.watermarks import WatermarksRequest, prepare_watermarks
+from workflows.film import Film, together
 from workflows.job import Job, job_id_of
-from workflows.options import WORKFLOW, chunk_activity_id, deliver_activity_id, perform
+from workflows.options import WORKFLOW, deliver_activity_id, perform
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -109,8 +111,9 @@ class EncodingJob:
         return await self._step(prepare_watermarks, request)
 
     async def _encode(self, mapped: Mapped, marks: list[Mark], prepared: Prepared) -> list[PackagedFormat]:
-        made = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing.without_drm()))
-        audio, video = await _together(self._encode_audio(mapped, made), self._encode_video(mapped, made, marks))
+        planned = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing.without_drm()))
+        made = planned.without_chunks()
+        audio, video = await together(self._encode_audio(mapped, made), self._encode_video(mapped, planned, marks))
         packaged = await self._step(
             package,
             PackageRequest(
@@ -133,24 +136,17 @@ class EncodingJob:
             return EncodedAudio()
         return await self._step(encode_audio, AudioRequest(self._id, mapped.audio, made))
 
-    async def _encode_video(self, mapped: Mapped, made: Plan, marks: list[Mark]) -> Joined:
+    async def _encode_video(self, mapped: Mapped, planned: Plan, marks: list[Mark]) -> Joined:
         if not mapped.video:
             return Joined()
         if self._packages_only:
-            return await self._step(copy_video, CopyRequest(self._id, mapped.variants, made))
-        video, of = mapped.video, len(made.chunks)
-        chunks = await _together(
-            *(
-                self._step(
-                    encode_chunk,
-                    ChunkRequest(self._id, video, made, chunk, marks),
-                    activity_id=chunk_activity_id(chunk.index),
-                    detail=f"chunk {chunk.index + 1} of {of} in {len(made.video)} renditions",
-                )
-                for chunk in made.chunks
-            )
-        )
-        return await self._step(join_chunks, JoinRequest(self._id, video, made, list(chunks)))
+            return await self._step(copy_video, CopyRequest(self._id, mapped.variants, planned))
+        film = Film(self._id, mapped.video, planned, marks, self._step)
+        try:
+            return await film.encoded()
+        except NotCutError as error:
+            workflow.logger.warning("job %s encodes its film once more, in one piece: %s", self._id, error)
+            return await film.encoded_in_one_piece(str(error))
 
     async def _make_thumbnails(self, made: Plan, video: Joined, formats: list[PackagedFormat]) -> list[PackagedFormat]:
         """The formats with thumbnails; without, where they fail: the client is told by an event of its own."""
@@ -212,18 +208,6 @@ def _stop_if_cancelled() -> None:
     """An activity that succeeds at the last moment swallows the cancel request: look for it."""
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
-
-
-async def _together(*work: Coroutine[Any, Any, Any]) -> Any:
-    """Run all at once; the first failure stops the others and is raised when they have ended."""
-    tasks = [asyncio.create_task(each) for each in work]
-    try:
-        return await asyncio.gather(*tasks)
-    except (Exception, asyncio.CancelledError):
-        for task in tasks:
-            task.cancel()
-        await workflow.wait(tasks)
-        raise
 
 
 async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:

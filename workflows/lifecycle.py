@@ -14,7 +14,7 @@ from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
 from workflows.job import InvalidJob, Job
-from workflows.options import chunk_activity_id, deliver_activity_id
+from workflows.options import chunk_activity_id, deliver_activity_id, samples_activity_id
 
 
 class Phase(StrEnum):
@@ -213,8 +213,10 @@ def _encoding(outcome: Outcome) -> WatchPlan:
     audio = (1 + made.normalize) * 20_000 * len(made.audio) * made.duration
     chunks = [(chunk, chunk.duration or made.duration) for chunk in made.chunks]
     work = audio + pixels * made.duration
+    samples = [sum(sample.duration or 0.0 for sample in group) for group in made.sample_groups]
     shares = [
         *([Share("encode-audio", audio)] if made.audio else []),
+        *(Share(samples_activity_id(part), pixels * seconds) for part, seconds in enumerate(samples)),
         *(Share(chunk_activity_id(chunk.index), pixels * seconds) for chunk, seconds in chunks),
         Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
         Share("package", 0.03 * work),
@@ -244,6 +246,7 @@ STEPS: dict[str, Step] = {
     "prepare_text": Step(Phase.MEDIA_MAPPING, _content_pre_processed),
     "plan": Step(Phase.ENCODING, _video_encoding_started, watch=_encoding),
     "encode_audio": Step(Phase.ENCODING),
+    "encode_samples": Step(Phase.ENCODING),
     "encode_chunk": Step(Phase.ENCODING),
     "join_chunks": Step(Phase.ENCODING),
     "copy_video": Step(Phase.ENCODING),

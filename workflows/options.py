@@ -12,7 +12,7 @@ from activities.acquire import acquire
 from activities.cleanup import clean_up, delete_source
 from activities.deliver import deliver
 from activities.drm.keys import check_keys
-from activities.encode import encode_audio, encode_chunk
+from activities.encode import encode_audio, encode_chunk, encode_samples
 from activities.images import extract_images
 from activities.join import join_chunks
 from activities.map import map_media
@@ -56,8 +56,9 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
     prepare_watermarks: Options("read the watermarks", timedelta(hours=1), TRANSCODE_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
-    plan: Options("choose renditions and chunks", timedelta(minutes=10)),
+    plan: Options("choose renditions and chunks", timedelta(hours=6)),
     encode_audio: Options("encode all sound", timedelta(days=2), TRANSCODE_QUEUE),
+    encode_samples: Options("find the rates by samples", timedelta(days=1), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
     join_chunks: Options("join and check the chunks", timedelta(hours=6), TRANSCODE_QUEUE),
     copy_video: Options("check the variants and copy them", timedelta(days=1), TRANSCODE_QUEUE),
@@ -73,6 +74,11 @@ OPTIONS: dict[Callable[..., Any], Options] = {
 def chunk_activity_id(index: int) -> str:
     """Names the activity that encodes chunk `index`."""
     return f"encode-video-{index:04}"
+
+
+def samples_activity_id(part: int) -> str:
+    """Names the activity that encodes a part of the samples."""
+    return f"encode-samples-{part:02}"
 
 
 def deliver_activity_id(output_format: str) -> str:

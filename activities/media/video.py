@@ -1,21 +1,39 @@
 """What is done to pictures, and how they are encoded: filters and options for `command`."""
 
 import math
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from activities.cuts import Chunk
+from activities.media.allowed import Input
 from activities.media.color import PQ, tone_mapped
 from activities.plan import Plan, VideoRendition
+from activities.rates import Quality
 from activities.tracks import VideoTrack
 
 NARROW = 64
 """Pixels."""
+AT_JOINTS = 0.5
+"""Share of a player's buffer that is full at the start of a later chunk: what encoders at the cap leave there."""
+THRIFTY = 0.2
+"""At the start of a chunk that has to begin with less."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """What one process encodes: a chunk in all renditions."""
+
+    source: Input
+    track: VideoTrack
+    plan: Plan
+    chunk: Chunk
+    quality: Quality = field(default_factory=dict)
+    is_thrifty: bool = False
 
 
 def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
-    """What is done once for all renditions: full frames, and the range of brightness that they have."""
-    if track.interlaced:
-        picture = deinterlaced(picture)
+    """What is done once for all renditions: the range of brightness that they have."""
     if not track.color.is_hdr or plan.hdr:
         return picture
     # No pixel is mapped that no rendition shows.
@@ -26,6 +44,15 @@ def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
 def deinterlaced(picture: Any) -> Any:
     """Full frames of those that are told to hold two fields; others stay as they are."""
     return picture.filter("bwdif", mode="send_frame", deint="interlaced")
+
+
+def delayed(picture: Any, track: VideoTrack) -> Any:
+    """Copies of the first picture as long as it is late."""
+    copies, lead = track.copies, track.lead
+    copy, real = f"N*{lead / copies:.9f}/TB", f"PTS-if(eq(N,{copies}),st(0,PTS),ld(0))+{lead:.6f}/TB"
+    # The filter spaces them by a rate that it guesses, which a variable one is not.
+    picture = picture.filter("tpad", start=copies, start_mode="clone")
+    return picture.filter("setpts", f"if(lt(N,{copies}),{copy},{real})")
 
 
 def fitted(picture: Any, rendition: VideoRendition) -> Any:
@@ -39,21 +66,30 @@ def fitted(picture: Any, rendition: VideoRendition) -> Any:
     )
 
 
-def encoder(rendition: VideoRendition, track: VideoTrack, plan: Plan) -> dict[str, Any]:
+def encoder(rendition: VideoRendition, span: Span) -> dict[str, Any]:
     """Key frames by time and not by count: so they coincide in all renditions at any frame rate."""
+    plan, lag = span.plan, span.chunk.lag
+    factor = span.quality.get(rendition.name)
     return {
         "preset": plan.preset,
-        "b:v": f"{rendition.bitrate}k",
-        "maxrate": f"{rendition.bitrate * 3 // 2}k",
-        "bufsize": f"{rendition.bitrate * 2}k",
-        "force_key_frames": f"expr:gte(t,n_forced*{plan.gop_seconds:g})",
-        "g": math.ceil(Fraction(track.frame_rate) * Fraction(plan.gop_seconds)),
+        **({"b:v": f"{rendition.bitrate}k"} if factor is None else {"crf": factor}),
+        "maxrate": f"{rendition.peak}k",
+        "bufsize": f"{rendition.buffer}k",
+        **_occupancy(rendition, span),
+        "force_key_frames": f"expr:gte(t{f'+{lag:.6f}' * (lag > 0)},n_forced*{plan.gop_seconds:g})",
+        "g": math.ceil(Fraction(span.track.frame_rate) * Fraction(plan.gop_seconds)),
         "flags": "+cgop",
         # Frames keep their times: a variable rate stays as it is; only a second frame of the same time is dropped.
         "fps_mode": "vfr",
         "enc_time_base": "filter",
         **(_x265(rendition, plan) if rendition.codec == "H265" else _x264()),
     }
+
+
+def _occupancy(rendition: VideoRendition, span: Span) -> dict[str, Any]:
+    if not span.chunk.start:
+        return {}
+    return {"rc_init_occupancy": f"{round(rendition.buffer * (THRIFTY if span.is_thrifty else AT_JOINTS))}k"}
 
 
 def _x264() -> dict[str, Any]:

@@ -97,10 +97,11 @@ class BucketWork:
         """Bring files, or folders that were kept as such, to `root`; sizes and checksums are compared."""
         with _explained(self._failing):
             needed, lost = await self._found(needs)
-            if lost:
+            if lost or (lost := await self._fetch(needed)):
                 raise LostError(lost, code=self._failing.code)
-            wanted, _ = await self._found(wishes)
-            await self._fetch(needed | wanted)
+            wished, _ = await self._found(wishes)
+            while lost := await self._fetch(wished):
+                wished = {path: file for path, file in wished.items() if path not in lost}
 
     async def keep(self, *paths: str, beside: str = "") -> None:
         """See base class."""
@@ -186,7 +187,8 @@ class BucketWork:
     async def _ask(self, request: "partial[bytes | None]") -> bytes | None:
         return await stoppable(lambda stop: persistently(request, stop))
 
-    async def _fetch(self, wanted: dict[str, KeptFile]) -> None:
+    async def _fetch(self, wanted: dict[str, KeptFile]) -> list[str]:
+        """What of it cannot be had; the others are there if there is none."""
         pairs = [(file.entry, self.root / path) for path, file in wanted.items()]
         await stoppable(partial(_forget_others, pairs))
         for tries_left in (1, 0):
@@ -194,11 +196,12 @@ class BucketWork:
                 await fetched(self._bucket, pairs, lambda _: None)
             except StorageError as error:
                 if lost := await self._lost(wanted, error, tries_left):
-                    raise LostError(lost, code=self._failing.code) from None
+                    return lost
                 if not isinstance(error, DamagedError):
                     raise
             else:
-                return
+                break
+        return []
 
     async def _lost(self, wanted: dict[str, KeptFile], error: StorageError, tries_left: int) -> list[str]:
         """What cannot be fetched again: objects that are gone, have another size, or were damaged twice."""

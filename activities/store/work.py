@@ -59,7 +59,7 @@ async def at_work(
 
     Args:
         needs: files, or folders that were kept as such, to be in `root`.
-        wishes: the same, where they are there.
+        wishes: the same, where they are there and whole.
         sources: files to be read by tools (see `Work.input`).
         failing: the error of the activity where the store fails.
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from activities.cuts import Chunk
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, EncodedChunk, encode_audio, encode_chunk
 from activities.errors import EncodingError
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
 from activities.workspace import workspace
 from tests.activities.media.children import children, started

@@ -11,12 +11,13 @@ from xml.etree import ElementTree as ET
 import pytest
 import pytest_asyncio
 
+from activities.cuts import Chunk
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.errors import LostError
 from activities.media.packager import Output, Shown, audio
 from activities.naming import Naming
 from activities.package import Packaged, PackageRequest, package
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.prepare import PrepareRequest, prepare_text
 from activities.tracks import Mapped, TextTrack
 from activities.workspace import workspace

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from activities.cuts import Chunk
 from activities.errors import EncodingError
 from activities.media.manifests import Tiles
 from activities.package import PackagedFormat, PackageRequest, package
-from activities.plan import Chunk, Plan, VideoRendition
+from activities.plan import Plan, VideoRendition
 from activities.processing import OutputFormat
 from activities.thumbnails import Thumbnails, ThumbnailsRequest, layout, make_thumbnails
 from activities.workspace import workspace

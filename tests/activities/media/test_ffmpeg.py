@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from activities.cuts import Chunk
 from activities.errors import EncodingError
 from activities.media.command import join_command, video_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.plan import Chunk, Plan, VideoRendition
+from activities.media.video import Span
+from activities.plan import Plan, VideoRendition
 from tests.activities.media.children import children, started
 from tests.activities.media.opened import watched
 from tests.activities.tracks import video_track
@@ -24,7 +26,7 @@ PLAN = Plan(video=[RENDITION], preset="veryslow")
 async def command(clip: Clips, tmp_path: Path) -> list[str]:
     """Takes a while."""
     source = clip(seconds=10, size="640x360")
-    return video_command(source, await video_track(source), PLAN, Chunk(0), {"rendition": tmp_path / "out.mp4"})
+    return video_command(Span(source, await video_track(source), PLAN, Chunk(0)), {"rendition": tmp_path / "out.mp4"})
 
 
 async def fails(command: list[str]) -> EncodingError:
@@ -37,7 +39,7 @@ async def fails(command: list[str]) -> EncodingError:
 async def test_progress_is_in_seconds_and_never_falls(clip: Clips, tmp_path: Path) -> None:
     source, seconds = clip(seconds=4), list[float]()
     plan = Plan(video=[VideoRendition("a", 160, 90, 100)])
-    arguments = video_command(source, await video_track(source), plan, Chunk(0), {"a": tmp_path / "a.mp4"})
+    arguments = video_command(Span(source, await video_track(source), plan, Chunk(0)), {"a": tmp_path / "a.mp4"})
     await run_ffmpeg(arguments, "'movie.mp4'", seconds.append)
     assert seconds == sorted(seconds)
     assert 3 < seconds[-1] <= 4
@@ -56,7 +58,7 @@ async def test_a_signal_from_outside_is_worth_another_attempt(number: signal.Sig
 async def test_a_full_disk_is_named_and_worth_another_attempt(full_disk: Path, clip: Clips) -> None:
     source = clip(seconds=4)
     plan = Plan(video=[VideoRendition("a", 320, 180, 2000)], preset="ultrafast")
-    arguments = video_command(source, await video_track(source), plan, Chunk(0), {"a": full_disk / "a.mp4"})
+    arguments = video_command(Span(source, await video_track(source), plan, Chunk(0)), {"a": full_disk / "a.mp4"})
     error = await fails(arguments)
     assert error.retryable
     assert "space" in str(error)
@@ -70,7 +72,9 @@ async def test_a_work_folder_that_is_not_shared_is_named(tmp_path: Path) -> None
 
 async def test_noise_is_the_content_s_fault(clip: Clips, tmp_path: Path) -> None:
     source = garbage(clip(seconds=6))
-    arguments = video_command(source, await video_track(source), PLAN, Chunk(0), {"rendition": tmp_path / "a.mp4"})
+    arguments = video_command(
+        Span(source, await video_track(source), PLAN, Chunk(0)), {"rendition": tmp_path / "a.mp4"}
+    )
     error = await fails(arguments)
     assert not error.retryable
     assert "'movie.mp4'" in str(error)
@@ -79,7 +83,9 @@ async def test_noise_is_the_content_s_fault(clip: Clips, tmp_path: Path) -> None
 async def test_a_script_in_disguise_opens_nothing_else(clip: Clips, tmp_path: Path) -> None:
     source = tmp_path / "movie.mp4"
     source.write_text(f"ffconcat version 1.0\nfile '{clip()}'\n")
-    arguments = video_command(source, await video_track(clip()), PLAN, Chunk(0), {"rendition": tmp_path / "a.mp4"})
+    arguments = video_command(
+        Span(source, await video_track(clip()), PLAN, Chunk(0)), {"rendition": tmp_path / "a.mp4"}
+    )
     with watched(clip()) as opened:
         assert not (await fails(arguments)).retryable
         assert not opened

