@@ -17,7 +17,6 @@ from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
 from activities.storage.download import fetched, listed, looked_at
 from activities.storage.files import FilesStorage
-from activities.store.shared import SharedWork
 from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
 from activities.workspace import fresh
@@ -118,7 +117,7 @@ async def _copy(storage: Source, wanted: list[Entry], work: Work, progress: Prog
     progress.total = sum(file.size for file in files)
     _forget_others(work.root / FOLDER, files)
     groups = await work.missing(files)
-    linked = await asyncio.to_thread(_linked, storage, entries, work) if isinstance(work, SharedWork) else set()
+    linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
     progress.done = progress.total - sum(file.size for group in groups for file in group)
     for group in groups:
         await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))

@@ -53,11 +53,19 @@ async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
     notes = journal_path(output)
     try:
         async with at_work(request.job_id, wishes=[notes], failing=PublishingError) as work:
-            with opened(request.location) as storage:
-                (work.root / output.root).mkdir(parents=True, exist_ok=True)
-                # The main manifest first: from then on no player starts.
-                await deleted(storage, published(output).names[::-1], Journal(work.root / notes))
-    except (StorageError, PublishingError) as error:
+            (work.root / output.root).mkdir(parents=True, exist_ok=True)
+            await _delete(request, output, Journal(work.root / notes))
+    except PublishingError as error:
+        activity.logger.warning("unfinished uploads of %s may be left: %s", output.type, error)
+        await _delete(request, output, None)
+
+
+async def _delete(request: CleanUpRequest, output: PackagedFormat, journal: Journal | None) -> None:
+    try:
+        with opened(request.location) as storage:
+            # The main manifest first: from then on no player starts.
+            await deleted(storage, published(output).names[::-1], journal)
+    except StorageError as error:
         activity.logger.warning("%s of the failed job stays published: %s", output.type, error)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import queue
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
@@ -82,6 +83,8 @@ def _explained(failing: type[JobError]) -> Iterator[None]:
 class BucketWork:
     """See `Work`; `root` is a folder of this activity's own."""
 
+    is_common = False
+
     def __init__(self, bucket: WorkBucket, root: Path, failing: type[JobError]) -> None:
         self.root = root
         self._bucket = bucket
@@ -128,11 +131,15 @@ class BucketWork:
     @asynccontextmanager
     async def serving(self, sources: Iterable[SourceFile]) -> AsyncIterator[None]:
         """Serve sources by range; where one fails, that is the error, whatever its reader makes of it."""
-        blocks = {file.path: Blocks(self._bucket, await self._source(file)) for file in sources}
+        paths = [file.path for file in sources]
+        with _explained(self._failing):
+            await self._read_notes(paths)
+        memory = OrderedDict[tuple[str, int], bytes]()
+        blocks = {path: Blocks(self._bucket, self._source(path), memory) for path in paths}
         async with served(blocks) as self._served:
             try:
                 yield
-            except JobError:
+            except Exception:
                 self._check(blocks)
                 raise
             self._check(blocks)
@@ -145,12 +152,11 @@ class BucketWork:
                 with _explained(self._failing):
                     raise blocks.failure
 
-    async def _source(self, file: SourceFile) -> Entry:
-        with _explained(self._failing):
-            await self._read_notes([file.path])
-        if not (note := self._notes[file.path]):
-            raise LostError([file.path], code=self._failing.code)
-        return note.files[file.path].entry
+    def _source(self, path: str) -> Entry:
+        note = self._notes[path]
+        if not note or path not in note.files:
+            raise LostError([path], code=self._failing.code)
+        return note.files[path].entry
 
     async def _found(self, paths: Iterable[str]) -> tuple[dict[str, KeptFile], list[str]]:
         """The files at `paths`, and those of `paths` where there are none."""

@@ -22,8 +22,8 @@ from activities.storage.threads import stoppable
 BLOCK = 1 << 20
 MOST_BLOCKS = 4
 """Of one request to the bucket; the first has one, each that follows upon it twice as many."""
-REMEMBERED = 32
-"""Blocks of one file: picture and sound may lie far from each other, and are read in turns."""
+REMEMBERED = 48
+"""Blocks of all files of an activity: picture and sound may lie far from each other, and are read in turns."""
 IN_FLIGHT = 1 << 16
 """Bytes on their way to a tool."""
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -31,14 +31,18 @@ HOST = "127.0.0.1"
 
 
 class Blocks:
-    """One file of a source, read in blocks ahead of who reads it."""
+    """One file of a source, read in blocks ahead of who reads it.
 
-    def __init__(self, source: Source, entry: Entry) -> None:
+    Args:
+        memory: the last blocks of this and other files.
+    """
+
+    def __init__(self, source: Source, entry: Entry, memory: "OrderedDict[tuple[str, int], bytes]") -> None:
         self.size = entry.size
         self.failure: StorageError | None = None
         self._source = source
         self._entry = entry
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._memory = memory
 
     async def stream(self, span: Span) -> AsyncGenerator[bytes, None]:
         """The bytes of `span`, the next ones on their way meanwhile.
@@ -74,18 +78,18 @@ class Blocks:
             self.failure = self.failure or error
             raise
         blocks = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
-        self._blocks.update(enumerate(blocks, first))
-        while len(self._blocks) > REMEMBERED:
-            self._blocks.popitem(last=False)
+        self._memory.update({(self._entry.name, number): block for number, block in enumerate(blocks, first)})
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
         return blocks
 
     def _remembered(self, first: int, count: int) -> list[bytes]:
         found = []
-        for number in range(first, first + count):
-            if number not in self._blocks:
+        for place in ((self._entry.name, number) for number in range(first, first + count)):
+            if place not in self._memory:
                 break
-            self._blocks.move_to_end(number)
-            found.append(self._blocks[number])
+            self._memory.move_to_end(place)
+            found.append(self._memory[place])
         return found
 
 

@@ -13,6 +13,8 @@ from activities.workspace import workspace
 class SharedWork:
     """See `Work`; what is in `root` is kept already."""
 
+    is_common = True
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -42,7 +44,12 @@ def in_folder(
         raise LostError(lost, code=failing.code, retryable=True)
     linked = [file for file in sources if file.linked]
     _check_unchanged(work.root, linked, failing)
-    yield work
+    try:
+        yield work
+    except Exception:
+        # What has failed may have read a mix.
+        _check_unchanged(work.root, linked, failing)
+        raise
     _check_unchanged(work.root, linked, failing)
 
 

@@ -28,6 +28,8 @@ class Work(Protocol):
     """The job's files for the time of one activity. Paths are relative to `root`, a local folder."""
 
     root: Path
+    is_common: bool
+    """Whether `root` is where all workers look; else it is this activity's own."""
 
     def input(self, file: SourceFile) -> Input:
         """One of the announced sources, for the tools to read; it need not be in `root`."""

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from activities.storage.config import AmazonS3Location
 from activities.storage.s3.storage import S3Storage
 from activities.store import scratch
 from activities.store.work import Work, at_work, emptied, usable_store
+from activities.workspace import attempt_folder
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
@@ -26,14 +28,16 @@ from workflows.codec import data_converter
 Do = Callable[[Work], Awaitable[Any]]
 
 
-async def working(do: Do, *, job: str = JOB_ID, **announced: Any) -> Any:
+async def working(do: Do, *, job: str = JOB_ID, attempt: int = 1, **announced: Any) -> Any:
     """An activity that does something with the files of its job."""
 
     async def activity(_: None) -> Any:
         async with at_work(job, **announced) as work:
             return await do(work)
 
-    return await Running()(activity, None)
+    running = Running()
+    running.environment.info = replace(running.environment.info, attempt=attempt)
+    return await running(activity, None)
 
 
 def keeping(files: dict[str, bytes], unit: str, **more: Any) -> Do:
@@ -106,6 +110,31 @@ async def test_at_the_end_nothing_of_the_job_is_left(store: Disk) -> None:
         await working(contents, needs=["made-1/a"])
     assert not [path for path in disk.rglob("*") if path.is_file() and other not in str(path)]
     assert await working(contents, needs=["made-1/a"], job=other) == {"made-1/a": b"of another job"}
+
+
+async def test_no_attempt_replaces_what_another_has_kept(store: Disk) -> None:
+    """A late one has a folder of its own."""
+    store("late")
+
+    async def keep(work: Work) -> str:
+        folder = attempt_folder("made")
+        await keeping({f"{folder}/a": folder.encode()}, folder)(work)
+        return folder
+
+    folders = [await working(keep, attempt=number) for number in (2, 1)]
+    store("next")
+    for folder in folders:
+        assert (await working(contents, needs=[folder]))[f"{folder}/a"] == folder.encode()
+
+
+async def test_a_file_that_is_kept_again_is_had_as_it_is_now(bucket: Place, worker: Disk) -> None:
+    """As the notes of an upload that other attempts go on with."""
+    assert bucket.names() == []
+    for number, name in enumerate(("one", "two", "three")):
+        worker(name)
+        found = await working(contents, wishes=["made-1/notes"])
+        assert found == ({"made-1/notes": str(number).encode()} if number else {})
+        await working(keeping({"made-1/notes": str(number + 1).encode()}, "made-1/notes"))
 
 
 async def test_only_what_is_needed_is_fetched(bucket: Place, worker: Disk) -> None:
