@@ -24,7 +24,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
-PADDING = 24 << 20
+PADDING = 48 << 20
 
 
 @dataclass(frozen=True)
