@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,10 @@ class Common:
         }
 
 
-@pytest.fixture
-def common(temporal_server: TemporalServer, s3: S3, tmp_path: Path) -> Common:
-    return Common(temporal_server, s3, s3_folder(s3, f"work/{secrets.token_hex(8)}"), tmp_path)
+@pytest.fixture(scope="module")
+def common(temporal_server: TemporalServer, s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Common:
+    store = s3_folder(s3, f"work/{secrets.token_hex(8)}")
+    return Common(temporal_server, s3, store, tmp_path_factory.mktemp("common"))
 
 
 def padded(film: Path, target: Path) -> Path:
@@ -59,9 +60,9 @@ def padded(film: Path, target: Path) -> Path:
     return target
 
 
-@contextmanager
-def two_workers(common: Common) -> Iterator[tuple[Service, Service, Proxy]]:
-    """One that controls, one that encodes, and the way of the second to the bucket."""
+@pytest.fixture(scope="module")
+def pair(common: Common) -> Iterator[tuple[Service, Service, Proxy]]:
+    """A worker that controls, one that encodes, and the way of the second to the bucket."""
     folder, address = common.folder, common.server.address
     with Proxy(common.s3.port) as direct, Proxy(common.s3.port) as way:
         control = common.settings(direct, "control")
@@ -75,36 +76,39 @@ def two_workers(common: Common) -> Iterator[tuple[Service, Service, Proxy]]:
 
 
 async def test_a_job_with_all_its_parts_goes_through_the_bucket(
-    common: Common, clip: Clips, serve_folder: Callable[[Path], str]
+    common: Common, pair: tuple[Service, Service, Proxy], clip: Clips, serve_folder: Callable[[Path], str]
 ) -> None:
+    control, transcode, way = pair
     film, mark = padded(clip(seconds=4), common.folder / "movie.mp4"), common.folder / "mark.png"
     Image.new("RGBA", (40, 20), (255, 0, 0, 128)).save(mark)
     watermark = {"WatermarkFileName": mark.name, "PositionXPercentage": 5, "PositionYPercentage": 5}
-    with two_workers(common) as (control, transcode, way):
-        source = control.source(film, vtt_file(common.folder / "movie-sub-en.vtt"), mark)
-        job = control.job(
-            source,
-            Thumbnails={"Generate": True, "DurationInSeconds": 1},
-            ImageExtraction={"Intervals": [50], "Pattern": "still_%.jpg"},
-        )
-        job["ContentProcessing"] |= {"VisibleVideoWatermarks": [watermark], "NormalizeAudio": True}
-        ended = await control.run(job)
-        assert ended.names[-1] == "JobSuccess", (ended.events[-1], control.log[-3000:], transcode.log[-3000:])
-        output = Path(job["ContentPublishing"]["UriPath"])
-        assert_complete(output, serve_folder(output))
-        assert way.received < PADDING / 2, "who encodes reads what is needed of the film, and not all of it"
-        assert common.store.names() == []
-        for service in (control, transcode):
-            assert not [*service.work.iterdir()], service.log
-            assert "Traceback" not in service.log
+    source = control.source(film, vtt_file(common.folder / "movie-sub-en.vtt"), mark)
+    job = control.job(
+        source,
+        Thumbnails={"Generate": True, "DurationInSeconds": 1},
+        ImageExtraction={"Intervals": [50], "Pattern": "still_%.jpg"},
+    )
+    job["ContentProcessing"] |= {"VisibleVideoWatermarks": [watermark], "NormalizeAudio": True}
+    before = way.received
+    ended = await control.run(job)
+    assert ended.names[-1] == "JobSuccess", (ended.events[-1], control.log[-3000:], transcode.log[-3000:])
+    output = Path(job["ContentPublishing"]["UriPath"])
+    assert_complete(output, serve_folder(output))
+    assert way.received - before < PADDING / 2, "who encodes reads what is needed of the film, and not all of it"
+    assert common.store.names() == []
+    for service in (control, transcode):
+        assert not [*service.work.iterdir()], service.log
+        assert "Traceback" not in service.log
 
 
-async def test_a_failed_job_leaves_nothing_in_the_bucket(common: Common, clip: Clips) -> None:
-    with two_workers(common) as (control, transcode, _):
-        ended = await control.run(control.job(control.source(truncated(clip(seconds=4)))))
-        assert ended.error["Code"] == 2000
-        assert common.store.names() == []
-        assert not [path for service in (control, transcode) for path in service.work.iterdir()]
+async def test_a_failed_job_leaves_nothing_in_the_bucket(
+    common: Common, pair: tuple[Service, Service, Proxy], clip: Clips
+) -> None:
+    control, transcode, _ = pair
+    ended = await control.run(control.job(control.source(truncated(clip(seconds=4)), name="damaged")))
+    assert ended.error["Code"] == 2000
+    assert common.store.names() == []
+    assert not [path for service in (control, transcode) for path in service.work.iterdir()]
 
 
 def assert_complete(output: Path, address: str) -> None:
