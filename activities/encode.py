@@ -21,6 +21,7 @@ from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.media.video import Span
 from activities.plan import Plan
 from activities.rates import Measured, Quality
+from activities.server import is_paused
 from activities.store.work import Work, at_work
 from activities.tracks import AudioTrack, VideoTrack
 from activities.workspace import attempt_folder, checksum, fresh
@@ -53,7 +54,7 @@ class EncodedChunk:
     folder: str = ""
     """In the workspace."""
     checksums: dict[str, int] = field(default_factory=dict)
-    """Rendition name → CRC-32 of its file."""
+    """Rendition name → CRC-32 of its file; empty = it has not begun, as the job pauses."""
     frames: int = 0
 
     @property
@@ -94,12 +95,14 @@ class EncodedAudio:
 
 @activity.defn
 async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
-    """Encode a span of the video in all renditions, and check that it is whole.
+    """Encode a span of the video in all renditions, and check that it is whole; nothing while the job pauses.
 
     Raises:
         EncodingError: the source is damaged, or the encoder failed.
     """
     chunk, folder = request.chunk, attempt_folder(f"encoded/chunk-{request.chunk.index:04}")
+    if await is_paused():
+        return EncodedChunk(chunk.index)
     expected = chunk.duration or request.video.end - chunk.start
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
         files = await _encode(request, work, fresh(work.root / folder), _into(progress))

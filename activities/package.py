@@ -14,7 +14,7 @@ from activities.heartbeat import Progress, beating
 from activities.languages import title
 from activities.media import packager
 from activities.media.groups import groups, home
-from activities.media.manifests import in_schema_order, with_version
+from activities.media.manifests import in_schema_order, with_accessible_choices, with_version
 from activities.media.packager import Output, Shown
 from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
@@ -136,10 +136,16 @@ async def _run(
 
 def _correct(folder: Path, out: Output) -> None:
     """What the packager writes otherwise than the standards want it."""
-    manifests = ((out.dash, out.dash_manifest, in_schema_order), (out.hls, out.hls_manifest, with_version))
-    for wanted, name, corrected in manifests:
-        if wanted:
-            (folder / name).write_text(corrected((folder / name).read_text()))
+    corrections: dict[str, list[Callable[[str], str]]] = {}
+    if out.dash:
+        corrections[out.dash_manifest] = [in_schema_order]
+    if out.hls:
+        corrections[out.hls_manifest] = [with_version, with_accessible_choices]
+    for name, corrected in corrections.items():
+        text = (folder / name).read_text()
+        for correct in corrected:
+            text = correct(text)
+        (folder / name).write_text(text)
 
 
 def _output(request: PackageRequest, name: OutputFormat, root: str) -> Output:

@@ -23,6 +23,11 @@ PRESETS = {
     "H265": {"Speed": "superfast", "Balance": "fast", "Quality": "slow"},
 }
 """`OptimizeFor` as a preset of the codec's encoder."""
+GOOD = {
+    "H264": {"Speed": 24.0, "Balance": 23.0, "Quality": 21.0},
+    "H265": {"Speed": 26.0, "Balance": 25.0, "Quality": 23.0},
+}
+"""`OptimizeFor` as a constant rate factor, at which few see more in more bits: `EncodingMode: PerScene`."""
 EIGHT_BIT = 8
 PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
 """Of video that is not encoded: ffmpeg's name → ours."""
@@ -60,11 +65,13 @@ class VideoRendition:
     """Width to height."""
     inner: tuple[int, int] | None = None
     """Size of the picture between bars; None = it fills all."""
+    factor: float | None = None
+    """Constant quality of all scenes, as far as the bitrate allows; None = scenes share the bitrate."""
 
     @property
     def peak(self) -> int:
         """kbit/s at most, apart from what `buffer` evens out."""
-        return self.bitrate * 3 // 2
+        return self.bitrate * 3 // 2 if self.factor is None else self.bitrate
 
     @property
     def buffer(self) -> int:
@@ -149,7 +156,8 @@ async def _cut(job_id: str, planned: Plan, video: VideoTrack) -> Plan:
         async with at_work(job_id, sources=[video.file]) as work:
             seen = await pictures(work.input(video.file), video.index)
         cutter = Cutter(video, seen, planned.gop_seconds)
-        return replace(planned, chunks=cutter.chunks(), samples=cutter.samples())
+        unknown = [rendition for rendition in planned.video if rendition.factor is None]
+        return replace(planned, chunks=cutter.chunks(), samples=cutter.samples() if unknown else [])
     except ProbeError as error:
         return replace(planned, in_one_piece=f"it {error}")
     except NotCutError as error:
@@ -207,9 +215,17 @@ def video_renditions(source: VideoTrack, settings: ContentProcessing, start: str
     around = canvas(source, settings)
     deep = source.color.bits > EIGHT_BIT or source.color.is_hdr
     ten_bit = codec == "H265" and deep and ten_bit_ffmpeg() is not None
+    factor = GOOD[codec][settings.optimize_for] if settings.encoding_mode == "PerScene" else None
     return [
         VideoRendition(
-            name, *size, kbps, codec, ten_bit, pixel_aspect(source, size, settings), _inner(source, around, size)
+            name,
+            *size,
+            kbps,
+            codec,
+            ten_bit,
+            pixel_aspect(source, size, settings),
+            _inner(source, around, size),
+            factor,
         )
         for name, (size, kbps) in zip(names, rungs, strict=True)
     ]

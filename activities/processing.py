@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from activities.drm.config import Drm
 from activities.naming import Naming
 from activities.watermarks import Watermark
-from publishers.wire import Wire, supported
+from publishers.wire import Wire
 
 OutputFormat = Literal["Dash", "DashOnDemand", "Hls", "Cmaf"]
 AudioFormat = Literal["AAC", "AC3"]
@@ -66,7 +66,7 @@ class ContentProcessing(Drm):
     output_format: Annotated[list[OutputFormat], BeforeValidator(_listed), Field(min_length=1)] = ["Dash", "Hls"]
     video_format: Literal["H264", "H265", "DoNotEncode"] = "H264"
     optimize_for: Literal["Speed", "Balance", "Quality"] = "Balance"
-    encoding_mode: Annotated[Literal["Default", "PerScene"], supported("Default")] = "Default"
+    encoding_mode: Literal["Default", "PerScene"] = "Default"
     video_representations: list[VideoRepresentation] | None = Field(None, max_length=20)
     bitrate_ladder: Literal["V2"] | None = None
     audio_representations: list[AudioRepresentation] | None = Field(None, max_length=10)

@@ -1,10 +1,13 @@
-"""What a workflow needs to ask of its Temporal server, as local activities."""
+"""What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
 from dataclasses import dataclass
 
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.service import RPCError
+
+PAUSED = "Paused"
+"""In the memo of a run: what is scheduled already does not begin."""
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,13 @@ async def registered_search_attributes() -> list[str]:
 async def request_cancel(run: OwnRun) -> None:
     """Ask the server to cancel this run: a workflow cannot do that to itself."""
     await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
+
+
+async def is_paused() -> bool:
+    """Whether the run that this activity belongs to wants nothing new to begin; where nobody can tell, it does not."""
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        return bool(await (await run.describe()).memo_value(PAUSED, default=False))
+    except (RuntimeError, RPCError):
+        return False

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 
@@ -82,16 +82,3 @@ def spelled(field: str, *names: str) -> BeforeValidator:
         return {**section, field: known[name.lower()]}
 
     return BeforeValidator(spell)
-
-
-def supported(*values: object) -> AfterValidator:
-    """Accept only `values` of a documented field whose other values this release cannot serve yet."""
-
-    def check(value: Any) -> Any:
-        if value not in values:
-            expected = ", ".join(str(v) for v in values)
-            msg = f"this value is documented, but this release does not support it yet; supported: {expected}"
-            raise ValueError(msg)
-        return value
-
-    return AfterValidator(check)

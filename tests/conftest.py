@@ -21,7 +21,7 @@ from tests.servers.temporal import TemporalServer
 
 pytest_plugins = ["tests.places"]
 
-LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote")
+LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote", "test_players")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

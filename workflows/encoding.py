@@ -21,6 +21,7 @@ from activities.media.marks import Mark
 from activities.package import PackagedFormat, PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
+from activities.server import PAUSED
 from activities.storage.config import HttpLocation, WritableLocation
 from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
@@ -29,7 +30,7 @@ from activities.variants import CopyRequest, copy_video
 from activities.watermarks import WatermarksRequest, prepare_watermarks
 from workflows.film import Film, together
 from workflows.job import Job, job_id_of
-from workflows.options import WORKFLOW, deliver_activity_id, perform
+from workflows.options import WORKFLOW, Rank, deliver_activity_id, perform, priority
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -76,11 +77,13 @@ class EncodingJob:
     def pause(self) -> None:
         """Start nothing new; what runs goes on to its end. A job is validated also when it is paused."""
         self._paused = True
+        workflow.upsert_memo({PAUSED: True})
 
     @workflow.signal
     def resume(self) -> None:
         """Go on."""
         self._paused = False
+        workflow.upsert_memo({PAUSED: False})
 
     async def _acquire(self) -> Acquired:
         job = self._job
@@ -196,10 +199,17 @@ class EncodingJob:
         except ActivityError as error:
             workflow.logger.warning("job %s has succeeded, but %s", self._id, error.cause)
 
-    async def _step(self, activity: Callable[[Request], Awaitable[Result]], request: Request, **options: str) -> Result:
+    async def _step(
+        self,
+        activity: Callable[[Request], Awaitable[Result]],
+        request: Request,
+        rank: Rank = Rank.FIRST,
+        **options: str,
+    ) -> Result:
         await workflow.wait_condition(lambda: not self._paused)
         _stop_if_cancelled()
-        result = await perform(activity, request, **options)
+        tenant = self._job.tenant_id or workflow.info().namespace
+        result = await perform(activity, request, priority=priority(rank, tenant), **options)
         _stop_if_cancelled()
         return result
 

@@ -1,7 +1,8 @@
 """The picture of one film: sampled, cut, encoded by many workers at once, and joined; what is lost is made anew."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from temporalio import workflow
@@ -13,10 +14,12 @@ from activities.media.marks import Mark
 from activities.plan import Plan
 from activities.rates import Measured, Quality, added, corrected, first_guess, is_near
 from activities.tracks import VideoTrack
-from workflows.options import chunk_activity_id, samples_activity_id
+from workflows.options import Rank, chunk_activity_id, samples_activity_id
 
 WINDOW = 64
 """Chunks of one film that are on their way at once: more than workers take, fewer than the server minds."""
+SHARE = 2
+"""Of them are as urgent as those of any other film; so a long film delays a short one by no more than a chunk."""
 SAMPLE_ROUNDS = 2
 REPAIRS = 3
 """How often lost chunks are made anew."""
@@ -38,6 +41,7 @@ class Film:
         self._step = step
         self._quality: Quality = {}
         self._thrifty: set[int] = set()
+        self._in_share = 0
         self._window = asyncio.Semaphore(WINDOW)
 
     async def encoded(self) -> Joined:
@@ -85,6 +89,7 @@ class Film:
                     self._step(
                         encode_samples,
                         SamplesRequest(self._id, self._video, self._plan, part, group, quality, self._marks),
+                        Rank.USUAL,
                         activity_id=samples_activity_id(part),
                         detail=f"part {part + 1} of {len(groups)}",
                     )
@@ -103,13 +108,25 @@ class Film:
         )
         why = f" (in one piece, as {self._one_piece})" if self._one_piece else ""
         detail = f"chunk {chunk.index + 1} of {len(self._chunks)} in {len(self._plan.video)} renditions{why}"
-        async with self._window:
-            made: EncodedChunk = await self._step(
-                encode_chunk, request, activity_id=chunk_activity_id(chunk.index), detail=detail
-            )
+        made = EncodedChunk(chunk.index)
+        async with self._window, self._ranked() as rank:
+            while not made.checksums:  # none: the job paused before a worker took the chunk
+                made = await self._step(
+                    encode_chunk, request, rank, activity_id=chunk_activity_id(chunk.index), detail=detail
+                )
         if chunk.frames not in (None, made.frames):
             raise NotCutError(f"chunk {chunk.index} has {made.frames} frames instead of {chunk.frames}")
         return made
+
+    @asynccontextmanager
+    async def _ranked(self) -> AsyncIterator[Rank]:
+        """The rank of a chunk that is on its way inside the block."""
+        rank = Rank.USUAL if self._in_share < SHARE else Rank.LATER
+        self._in_share += rank is Rank.USUAL
+        try:
+            yield rank
+        finally:
+            self._in_share -= rank is Rank.USUAL
 
 
 async def together(*work: Coroutine[Any, Any, Any]) -> Any:

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 
 from activities.acquire import acquire
 from activities.cleanup import clean_up, delete_source
@@ -38,6 +39,29 @@ RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=time
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
+
+
+class Rank(IntEnum):
+    """Who goes first where workers are short: added to the priority that the client has given the workflow."""
+
+    FIRST = -1
+    """What ends a phase, so that jobs that are nearly done are done."""
+    USUAL = 0
+    LATER = 1
+    """More chunks of a film than its share: they fill workers that nobody else needs."""
+
+
+LEAST_URGENT, USUAL_PRIORITY = 5, 3
+"""Temporal's own."""
+LONGEST_KEY = 64
+"""Bytes of a fairness key."""
+
+
+def priority(rank: Rank, tenant: str) -> Priority:
+    """Of an activity; where the server knows fairness, tenants get equal shares of each rank."""
+    base = workflow.info().priority.priority_key or USUAL_PRIORITY
+    key = tenant.encode()[:LONGEST_KEY].decode(errors="ignore")
+    return Priority(priority_key=min(max(base + rank, 1), LEAST_URGENT), fairness_key=key)
 
 
 @dataclass(frozen=True)
@@ -92,6 +116,7 @@ async def perform(
     *,
     activity_id: str | None = None,
     detail: str = "",
+    priority: Priority = Priority.default,
 ) -> Result:
     """Run one activity with its options; `detail` goes behind its summary in the UI."""
     options = OPTIONS[activity]
@@ -106,4 +131,5 @@ async def perform(
         # An activity that owns files or a process has to be gone before anything else touches them.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=f"{options.summary} {detail}".strip(),
+        priority=priority,
     )

@@ -5,6 +5,7 @@ DASH: DASH-IF IOP 4.3, section 6.2.6. HLS: the image media playlist that Roku, S
 
 import io
 import math
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -74,6 +75,23 @@ def with_version(master: str) -> str:
     if "KEYFORMAT=" not in master or "#EXT-X-VERSION:" in master:
         return master
     return master.replace("#EXTM3U\n", f"#EXTM3U\n#EXT-X-VERSION:{KEY_FORMAT_VERSION}\n", 1)
+
+
+def with_accessible_choices(master: str) -> str:
+    """Let devices choose captions by themselves, for those who told them to: Apple's authoring rules want it.
+
+    The packager allows it for descriptions, but of text only for the first track of a language. Of tracks that only
+    names tell apart, the first is enough (RFC 8216, 4.3.4.1.1).
+    """
+    lines, known = [], set()
+    for line in master.splitlines():
+        kind = re.sub(r'(URI|NAME)="[^"]*",?|(DEFAULT|AUTOSELECT)=\w+,?', "", line)
+        if line.startswith("#EXT-X-MEDIA:") and "CHARACTERISTICS=" in line and kind not in known:
+            lines.append(line if "AUTOSELECT=" in line else line.replace(",CHAR", ",AUTOSELECT=YES,CHAR"))
+        else:
+            lines.append(line)
+        known.add(kind)
+    return "\n".join([*lines, ""])
 
 
 def _parsed(mpd: str) -> ET.Element:

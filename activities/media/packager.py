@@ -28,6 +28,8 @@ SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}
 """Those that tell a box in the stream."""
 PURPOSE = "urn:tva:metadata:cs:AudioPurposeCS:2007"
 """In DASH: for those who do not see well (1), or hear well (2)."""
+CAPTIONS = "public.accessibility.transcribes-spoken-dialog;public.accessibility.describes-music-and-sound"
+"""In HLS: both together are subtitles for those who do not hear well."""
 NO_LANGUAGE = "zxx"
 """ISO 639's code for content without any."""
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
@@ -102,7 +104,7 @@ def text(source: str, name: str, language: str, shown: Shown, out: Output, *, ca
     """A WebVTT track: in DASH wrapped in MP4, as dash.js loops on bare segments; in HLS plain segments."""
     common = {"in": source, "stream": "text", "language": language}
     role = {"dash_roles": "caption", "dash_accessibilities": f"{PURPOSE}=2"} if caption else {"dash_roles": "subtitle"}
-    sound = {"hls_characteristics": "public.accessibility.transcribes-spoken-dialog"} if caption else {}
+    sound = {"hls_characteristics": CAPTIONS} if caption else {}
     descriptors = []
     if out.dash:
         wrapped = _segments(out, name) | {"format": "vtt+mp4"}

@@ -69,7 +69,7 @@ def fitted(picture: Any, rendition: VideoRendition) -> Any:
 def encoder(rendition: VideoRendition, span: Span) -> dict[str, Any]:
     """Key frames by time and not by count: so they coincide in all renditions at any frame rate."""
     plan, lag = span.plan, span.chunk.lag
-    factor = span.quality.get(rendition.name)
+    factor = span.quality.get(rendition.name, rendition.factor)
     return {
         "preset": plan.preset,
         **({"b:v": f"{rendition.bitrate}k"} if factor is None else {"crf": factor}),

@@ -205,6 +205,8 @@ async def test_hls_tells_languages_and_the_first_sound_alone_is_default(request_
         ("English", "en", "NO", "YES"),
         ("German (CC)", "de", "NO", "YES"),
     ]
+    sounds = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+    assert output("manifest.m3u8").read_text().count(f'CHARACTERISTICS="{sounds}"') == 1
     playlist = output("text-en.m3u8").read_text()
     assert "#EXT-X-ENDLIST" in playlist
     assert output("text-en/1.vtt").read_text().startswith("WEBVTT")

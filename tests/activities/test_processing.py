@@ -32,18 +32,6 @@ def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("EncodingMode", "PerScene"),
-    ],
-)
-def test_what_this_release_cannot_do_is_said_and_not_ignored(field: str, value: Any) -> None:
-    ((path, message),) = problems(**{field: value})
-    assert path.startswith(field)
-    assert "does not support it yet" in message
-
-
-@pytest.mark.parametrize(
     "fields",
     [
         {"VideoRepresentations": [{"BitrateInKbps": 1}]},

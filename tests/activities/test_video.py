@@ -230,6 +230,22 @@ async def test_bitrates_are_as_asked_and_peaks_within_the_buffer(codec: str, cli
     assert min(level) >= 0
 
 
+@pytest.mark.parametrize("codec", ["H264", "H265"])
+async def test_per_scene_a_calm_scene_takes_little_and_none_more_than_the_bitrate(
+    codec: str, clip: Clips, tmp_path: Path
+) -> None:
+    plain, source = clip(seconds=12, size="160x90", audio=None), tmp_path / "calm-then-noisy.mp4"
+    _run("-i", str(plain), "-vf", "loop=150:1:0,trim=end=12,noise=alls=60:allf=t:enable='gt(t,6)'", str(source))
+    asked = [{"BitrateInKbps": 200}]
+    (made,) = await encoded(source, asked, VideoFormat=codec, EncodingMode="PerScene")
+    sizes = packet_sizes(made)
+    calm, noisy = sum(sizes[:150]), sum(sizes[150:])
+    (usual,) = await encoded(source, asked, VideoFormat=codec)
+    assert calm < 0.5 * sum(packet_sizes(usual)[:150])
+    assert noisy * 8 / 1000 <= 200 * (6 + 2)  # with what the buffer of two seconds evens out
+    assert noisy * 8 / 1000 / 6 == pytest.approx(200, rel=0.2)
+
+
 def packet_sizes(file: Path) -> list[int]:
     """Bytes, in the order of decoding."""
     return [int(packet["size"]) for packet in probed(file, "-show_packets", "-show_entries", "packet=size")["packets"]]

@@ -1,9 +1,10 @@
-"""Plays published folders in Chromium: Shaka Player on the page of `encoding preview`, and hls.js on a page of ours.
+"""Plays published folders in Chromium, with Shaka Player on the page of `encoding preview`.
 
 Codecs that Chromium lacks (HEVC, AC-3) and the DRM systems of vendors cannot be played here.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from yarl import URL
 
 from tests.servers.environment import SERVERS
 from workflows.preview import application
@@ -29,12 +31,12 @@ FLAGS = [
 ]
 MODULES = SERVERS.parent / "node/node_modules"
 SHAKA = MODULES / "shaka-player/dist/shaka-player.compiled.js"
-HLS_JS = MODULES / "hls.js/dist/hls.min.js"
 GAP = 0.1
 """Seconds between two buffered ranges that a player may jump over unseen."""
 PATIENCE = 60_000
 """Milliseconds; a machine may be busy."""
-# Played from its start, then near its end up to the end; video.play() is not awaited, as it never returns on errors.
+# Played at its start, over its middle and up to its end; play() is not awaited, as it never returns on errors.
+# Stopped first: a title that ends by itself between two of the lines would stay where it was sought to.
 WATCH = """async () => {
   const video = document.querySelector("video");
   const until = test => new Promise((done, fail) => {
@@ -44,21 +46,18 @@ WATCH = """async () => {
     }, 20);
   });
   video.muted = true;
+  video.loop = false;
+  video.pause();
+  video.currentTime = 0;
+  await until(() => !video.seeking);
   video.play().catch(error => { window.fatal = String(error); });
-  await until(() => video.currentTime > 0.3);
-  const size = [video.videoWidth, video.videoHeight];
-  video.currentTime = video.duration * 0.8;
+  await until(() => video.currentTime > 0.2);
+  video.currentTime = video.duration / 2 - 0.2;
+  await until(() => video.currentTime > video.duration / 2 + 0.2);
+  video.currentTime = video.duration - 0.5;
   await until(() => video.ended);
   const ranges = [...Array(video.buffered.length).keys()].map(n => [video.buffered.start(n), video.buffered.end(n)]);
-  return { duration: video.duration, time: video.currentTime, size, ranges };
-}"""
-HLS_PAGE = """async ([address, level]) => {
-  const hls = window.hls = new Hls();
-  hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) window.fatal = `${data.details} ${data.error}`; });
-  hls.loadSource(address);
-  hls.attachMedia(document.querySelector("video"));
-  await new Promise(done => hls.once(Hls.Events.MANIFEST_PARSED, done));
-  hls.loadLevel = level;
+  return { duration: video.duration, time: video.currentTime, ranges, sound: video.webkitAudioDecodedByteCount };
 }"""
 
 
@@ -122,37 +121,33 @@ class Shaka:
         tracks: list[dict[str, Any]] = await self.page.evaluate(f"player.get{kind}Tracks()")
         return tracks
 
-    async def select(self, kind: str, place: int) -> None:
-        """One of `tracks(kind)`; returns when it is active."""
-        chosen = f"player.get{kind}Tracks()[{place}]"
-        await self.page.evaluate(
-            "player.configure('abr.enabled', false);"
-            f"player.select{kind}Track({chosen}{', true' if kind == 'Video' else ''})"
-        )
-        await self.page.wait_for_function(f"{chosen}.active")
+    def buttons(self, title: str) -> Locator:
+        """Those below `Video`, `Sound` or `Text`, which comes first with the one for none."""
+        return self.page.locator("#tracks > div", has_text=re.compile(rf"^{title} \(")).get_by_role("button")
+
+    async def choose(self, title: str, place: int) -> None:
+        """Returns when it is chosen, before it is loaded."""
+        button = self.buttons(title).nth(place)
+        await button.click()
+        await expect(button).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
 
     async def thumbnails(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self.page.evaluate("player.getAllThumbnails(player.getImageTracks()[0].id)")
         return found
 
-    async def watch(self) -> dict[str, Any]:
-        return await watched(self.page)
+
+def loads(page: Page) -> set[str]:
+    """Every part of the path of what the page has loaded from now on; it grows."""
+    loaded: set[str] = set()
+    page.on("requestfinished", lambda request: loaded.update(URL(request.url).parts))
+    return loaded
 
 
-async def watched(page: Page) -> dict[str, Any]:
-    """Start, seek to 80 %, play to the end. Returns duration, time, size of the first picture, buffered ranges."""
-    seen: dict[str, Any] = await asyncio.wait_for(page.evaluate(WATCH), PATIENCE / 1000)
+async def watched(page: Page) -> float:
+    """Start, seek twice, play to the end, with sound and without a gap. Returns the duration in seconds."""
+    seen = await asyncio.wait_for(page.evaluate(WATCH), PATIENCE / 1000)
     assert abs(seen["time"] - seen["duration"]) < GAP
-    return seen
-
-
-def gaps(ranges: list[list[float]]) -> list[float]:
-    """Seconds that are missing between what is buffered."""
-    return [after[0] - before[1] for before, after in pairwise(ranges)]
-
-
-async def open_with_hls_js(page: Page, manifest: str, level: int) -> None:
-    """On a page of the same server without anything but the player; `level` is the only one that it is to take."""
-    await page.set_content("<video></video>")
-    await page.add_script_tag(path=HLS_JS)
-    await page.evaluate(HLS_PAGE, [f"{page.url}media/{manifest}", level])
+    gaps = [after[0] - before[1] for before, after in pairwise(seen["ranges"])]
+    assert [gap for gap in gaps if gap > GAP] == []
+    assert seen["sound"] > 0
+    return float(seen["duration"])

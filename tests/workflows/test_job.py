@@ -44,7 +44,7 @@ def test_what_is_no_object_is_named(description: object, kind: str) -> None:
         ("MessagePublishers", [{"Type": "Files", "UriPath": "/e", "Colour": 1}], "MessagePublishers[0].Colour: is not"),
         ("MessagePublishers", [{"Type": "Files", "UriPath": "/e"}] * 6, "MessagePublishers: "),
         ("ContentProcessing", {"OutputFormat": ["Betamax"]}, "ContentProcessing.OutputFormat"),
-        ("ContentProcessing", {"EncodingMode": "PerScene"}, "ContentProcessing.EncodingMode: this value is documented"),
+        ("ContentProcessing", {"EncodingMode": "PerFrame"}, "ContentProcessing.EncodingMode"),
         ("ExternalId", 7, "ExternalId: "),
         ("ExternalId", "\ud800", "ExternalId: "),
         (

