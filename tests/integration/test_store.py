@@ -146,11 +146,14 @@ async def test_three_machines_share_nothing_but_server_and_bucket(
             before = [network.received(name) for name in machines]
             ended = await services[0].run(services[0].job(Path(), **locations(common.s3, media, bucket)))
             received = [network.received(name) - start for name, start in zip(machines, before, strict=True)]
+            media.put("in/movie.mp4", clip(seconds=120, size="128x72", audio="mono").read_bytes())
+            long = await services[0].run(services[0].job(Path(), **locations(common.s3, media, bucket)))
         assert ended.names[-1] == "JobSuccess", (ended.events[-1], [each.log[-2000:] for each in services])
         assert {"out/dash/manifest.mpd", "out/hls/manifest.m3u8"} < {*media.names()}
         assert received[0] > PADDING, "who acquires reads the film once"
         assert max(received[1:]) < PADDING / 2, received
-        assert len(await workers_of(services[0], ended.job_id)) == len(ROLES)
+        assert long.names[-1] == "JobSuccess", (long.events[-1], [each.log[-2000:] for each in services])
+        assert len(await encoders_of(services[0], long.job_id)) == 2, "chunks of one film are encoded on both"
         assert common.store.names() == []
         assert not [path for service in services for path in service.work.iterdir()]
 
@@ -163,11 +166,16 @@ ROLES: tuple[dict[str, str], ...] = (
 )
 
 
-async def workers_of(service: Service, job_id: str) -> set[str]:
-    """All that have worked on a job."""
-    handle = (await service.client()).get_workflow_handle(job_id)
-    started_ = [event.activity_task_started_event_attributes async for event in handle.fetch_history_events()]
-    return {each.identity for each in started_ if each.identity}
+async def encoders_of(service: Service, job_id: str) -> set[str]:
+    """The workers that have encoded chunks of a job."""
+    handle, chunks, found = (await service.client()).get_workflow_handle(job_id), set[int](), set[str]()
+    async for event in handle.fetch_history_events():
+        if event.activity_task_scheduled_event_attributes.activity_id.startswith("encode-video-"):
+            chunks.add(event.event_id)
+        begun = event.activity_task_started_event_attributes
+        if begun.scheduled_event_id in chunks:
+            found.add(begun.identity)
+    return found
 
 
 def locations(s3: S3, media: Place, way: Proxy) -> dict[str, Any]:
