@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 SERVERS := .venv-servers
+PEERS := .venv-bench
 # Twice quiet: pip warns of every index of the machine that lacks a package.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 CODE := $(wildcard activities publishers workflows worker.py tests benchmarks scripts/*.py)
@@ -44,6 +45,13 @@ $(SERVERS)/node/.stamp: tests/servers/package.json tests/servers/package-lock.js
 	@cd $(SERVERS)/node && ../bin/python -c '$(NPM_CI)' >/dev/null
 	@touch $@
 
+# Without what they depend on: of one package it is the films that are needed, and nothing that would run.
+$(PEERS)/.stamp: benchmarks/requirements.lock
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip -qq --disable-pip-version-check --no-input install \
+		--require-hashes --no-deps --requirement benchmarks/requirements.lock
+	@touch $@
+
 lint: $(STAMP) ## format, lint and types
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
@@ -60,9 +68,9 @@ test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) $(SERVERS)/node/.stamp ## measure, and print the tables (ONLY=delivery: one of them)
-	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl
-	@$(BIN)/python -m benchmarks $(ONLY)
+bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1)
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl forensics-samples-files
+	@$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'
@@ -75,8 +83,9 @@ lock: ## newest versions into requirements.lock
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(PIP) install uv; }
 	@$(LOCK) pyproject.toml --extra dev --output-file requirements.lock >/dev/null
 	@$(LOCK) tests/servers/requirements.in --output-file tests/servers/requirements.lock >/dev/null
-	@! grep -nE 'https?:|file:' requirements.lock tests/servers/requirements.lock
-	@grep -c '==' requirements.lock tests/servers/requirements.lock
+	@$(LOCK) benchmarks/requirements.in --no-deps --output-file benchmarks/requirements.lock >/dev/null
+	@! grep -nE 'https?:|file:' requirements.lock tests/servers/requirements.lock benchmarks/requirements.lock
+	@grep -c '==' requirements.lock tests/servers/requirements.lock benchmarks/requirements.lock
 
 clean: ## everything that was built, not the environment
 	@rm -rf build dist out *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -23,7 +23,7 @@ from activities.plan import Plan
 from activities.rates import Measured, Quality
 from activities.server import is_paused
 from activities.store.work import Work, at_work
-from activities.tracks import AudioTrack, VideoTrack
+from activities.tracks import AudioTrack, VideoTrack, named
 from activities.workspace import attempt_folder, checksum, fresh
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
@@ -106,7 +106,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     expected = chunk.duration or request.video.end - chunk.start
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
         files = await _encode(request, work, fresh(work.root / folder), _into(progress))
-        frames = await _checked(files, expected, request.video.file.name)
+        frames = await _checked(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
@@ -146,7 +146,7 @@ async def _encode(request: ChunkRequest, work: Work, folder: Path, on_seconds: O
     source = work.input(video.file)
     wanted = Span(source, video, request.plan, request.chunk, request.quality, request.is_thrifty)
     marks = [(work.root / mark.path, mark) for mark in request.marks]
-    await run_ffmpeg(video_command(wanted, files, marks=marks), repr(video.file.name), on_seconds)
+    await run_ffmpeg(video_command(wanted, files, marks=marks), named([video]), on_seconds)
     return files
 
 
@@ -166,7 +166,7 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     folder = attempt_folder("encoded/audio")
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.audio}
     used = [request.audio[rendition.track] for rendition in request.plan.audio]
-    names = ", ".join(dict.fromkeys(repr(track.file.name) for track in used))
+    names = named(used)
     seconds = max(request.plan.duration, *(track.duration for track in used))
     passes = 1 + request.plan.normalize
     async with (
@@ -203,13 +203,13 @@ def _into(progress: Progress, before: float = 0.0) -> OnSeconds:
 
 async def _checked(files: dict[str, Path], expected: float, source: str) -> int:
     """All renditions have the same frames and reach the end; returns the number of frames."""
-    streams = [await _encoded(file, VideoStream, f"picture of {source!r}") for file in files.values()]
+    streams = [await _encoded(file, VideoStream, f"picture of {source}") for file in files.values()]
     duration = min(stream.duration for stream in streams)
     if not _reaches(duration, expected):
-        raise _incomplete(f"video of {source!r}", duration, expected)
+        raise _incomplete(f"video of {source}", duration, expected)
     frames = {stream.frames for stream in streams}
     if len(frames) != 1:
-        raise EncodingError(f"the renditions of {source!r} differ in their number of frames", retryable=True)
+        raise EncodingError(f"the renditions of {source} differ in their number of frames", retryable=True)
     return frames.pop() or 0
 
 
@@ -217,11 +217,11 @@ async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
     """Every rendition reaches its end, where the source says for certain when that is."""
     for rendition in request.plan.audio:
         track = request.audio[rendition.track]
-        encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {track.file.name!r}")
+        encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {named([track])}")
         silence = max(0.0, request.plan.picture - track.duration)
         heard = encoded.duration - silence
         if track.exact and not _reaches(heard, track.duration):
-            raise _incomplete(f"sound of {track.file.name!r}", heard, track.duration)
+            raise _incomplete(f"sound of {named([track])}", heard, track.duration)
 
 
 def _reaches(duration: float, expected: float) -> bool:

@@ -18,7 +18,7 @@ from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
 from activities.store.work import at_work
-from activities.tracks import VideoTrack
+from activities.tracks import VideoTrack, named
 from activities.workspace import fresh
 from publishers.wire import Wire
 
@@ -103,7 +103,7 @@ async def _extract(source: Input, video: VideoTrack, percent: float, quality: in
     commands = [image_command(source, video, at, quality, output)]
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
     for command in commands:
-        await run_ffmpeg(command, repr(video.file.name))
+        await run_ffmpeg(command, named([video]))
         if output.exists() and output.stat().st_size:
             return
-    raise EncodingError(f"{video.file.name!r} has no picture at {percent:g} percent")
+    raise EncodingError(f"{named([video])} has no picture at {percent:g} percent")

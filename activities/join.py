@@ -18,7 +18,7 @@ from activities.media.pictures import Pictures, pictures
 from activities.media.probe import ProbeError
 from activities.plan import Plan, VideoRendition
 from activities.store.work import at_work
-from activities.tracks import VideoTrack
+from activities.tracks import VideoTrack, named
 from activities.workspace import attempt_folder, checksum, fresh
 
 FOLDER = "joined"
@@ -110,7 +110,7 @@ async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: Jo
         lines += [f"duration {following - start:.6f}", f"file {chunk.paths[name]}"]
     listing = root / f"{FOLDER}-{name}.txt"
     listing.write_text("\n".join(lines))
-    await run_ffmpeg(join_command(listing, file), repr(request.video.file.name))
+    await run_ffmpeg(join_command(listing, file), named([request.video]))
 
 
 async def _checked(file: Path, frames: int, request: JoinRequest) -> Pictures:
@@ -143,4 +143,4 @@ def greedy_chunks(seen: Pictures, rendition: VideoRendition, chunks: list[Chunk]
 
 
 def _misfit(request: JoinRequest, what: str) -> EncodingError:
-    return EncodingError(f"the chunks of {request.video.file.name!r} {what}", retryable=True)
+    return EncodingError(f"the chunks of {named([request.video])} {what}", retryable=True)

@@ -126,12 +126,18 @@ async def _run(
 ) -> None:
     command = packager.arguments(_descriptors(request, out, encryption), out, _first_language(request.plan))
     flags = packager.encryption_flags(encryption) if encryption else None
-    await packager.run_packager(command, root, written, flags)
+    await packager.run_packager(command, root, written, flags, _sources(request))
     if out.hls:
         packager.complete_audio_groups(root / out.folder, groups(request.plan.audio))
     if encryption:
         packager.name_fairplay_keys(root / out.folder, encryption)
     _correct(root / out.folder, out)
+
+
+def _sources(request: PackageRequest) -> dict[str, str]:
+    """Of what was not encoded: file in the workspace → what messages call its source."""
+    video = {request.video[r.name]: r.source for r in request.plan.video if r.source}
+    return video | {request.audio[r.name]: r.source for r in request.plan.audio if r.source}
 
 
 def _correct(folder: Path, out: Output) -> None:

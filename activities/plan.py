@@ -16,7 +16,7 @@ from activities.media.probe import ProbeError
 from activities.naming import AUDIO, VIDEO, Naming
 from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
 from activities.store.work import at_work
-from activities.tracks import AudioTrack, Mapped, VideoTrack
+from activities.tracks import AudioTrack, Mapped, VideoTrack, named
 
 PRESETS = {
     "H264": {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"},
@@ -67,6 +67,8 @@ class VideoRendition:
     """Size of the picture between bars; None = it fills all."""
     factor: float | None = None
     """Constant quality of all scenes, as far as the bitrate allows; None = scenes share the bitrate."""
+    source: str = ""
+    """File and track for messages, where it is not encoded."""
 
     @property
     def peak(self) -> int:
@@ -96,6 +98,8 @@ class AudioRendition:
     format: AudioFormat = "AAC"
     is_copied: bool = False
     """Not encoded."""
+    source: str = ""
+    """File and track for messages, where it is not encoded."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming
     durations = [track.duration for track in mapped.variants or mapped.audio]
     return Plan(
         video=[
-            VideoRendition(name, track.width, track.height, track.bitrate, codec)
+            VideoRendition(name, track.width, track.height, track.bitrate, codec, source=named([track]))
             for name, (track, codec) in zip(names, described, strict=True)
         ],
         audio=[_copied(r, mapped.audio[r.track], asked) for r in audio_renditions(mapped, asked, naming.audio)],
@@ -204,7 +208,8 @@ def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepre
         return rendition
     sound = next((name for name, count in CHANNELS.items() if count == track.channels), f"{track.channels} channels")
     bitrate = track.bitrate or rendition.bitrate
-    return replace(rendition, bitrate=bitrate, sound=sound, format=PACKAGED_SOUND[track.codec], is_copied=True)
+    made = PACKAGED_SOUND[track.codec]
+    return replace(rendition, bitrate=bitrate, sound=sound, format=made, is_copied=True, source=named([track]))
 
 
 def video_renditions(source: VideoTrack, settings: ContentProcessing, start: str = VIDEO) -> list[VideoRendition]:

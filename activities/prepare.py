@@ -14,7 +14,7 @@ from activities.media.allowed import Input
 from activities.media.command import extract_text_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.store.work import Work, at_work
-from activities.text import USUAL_FRAME_RATE, TextFile, to_webvtt
+from activities.text import LARGEST, USUAL_FRAME_RATE, TextFile, to_webvtt
 from activities.tracks import Mapped, SourceFile, TextTrack
 from activities.workspace import attempt_folder, fresh
 
@@ -84,8 +84,14 @@ async def _extracted(work: Work, folder: str, tracks: list[TextTrack]) -> dict[i
             outputs.setdefault(track.file, {})[track.index] = files[number]
     for source, paths in outputs.items():
         await _read_tracks(work.input(source), paths, source.name)
-    empty = {path for paths in outputs.values() for path in paths.values() if "-->" not in path.read_text()}
+    empty = {path for paths in outputs.values() for path in paths.values() if not _has_cue(path)}
     return {number: file for number, file in files.items() if file not in empty}
+
+
+def _has_cue(path: Path) -> bool:
+    """By as much of the file as is read later: a single cue can have more than the memory takes."""
+    with path.open(errors="replace") as file:
+        return "-->" in file.read(LARGEST)
 
 
 async def _read_tracks(source: Input, outputs: dict[int, Path], name: str) -> None:
@@ -101,11 +107,11 @@ async def _read_tracks(source: Input, outputs: dict[int, Path], name: str) -> No
 
 
 def _described(file: Path, track: TextTrack, mapped: Mapped) -> TextFile:
-    film = mapped.video
+    film, inside = mapped.video, track.index is not None
     return TextFile(
         path=file,
-        name=track.file.name,
-        format=track.format if track.index is None else "WebVTT",
+        name=f"{track.file.name} (track {track.index})" if inside else track.file.name,
+        format="WebVTT" if inside else track.format,
         language=track.language,
         frame_rate=Fraction(film.frame_rate) if film else USUAL_FRAME_RATE,
         length=_length(mapped),

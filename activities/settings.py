@@ -4,6 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -12,6 +13,7 @@ from publishers.roots import files_roots
 
 Role = Literal["all", "control", "transcode"]
 BUCKET_FOLDER = re.compile(r"s3://[A-Za-z0-9._-]{3,63}(/[^/?#\x00-\x20]+)*/?")
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Settings:
     """`s3://bucket/prefix`; empty = `work_root` itself, which all workers share."""
     role: Role
     transcode_slots: int
+    tool_memory: int
     delivery_deadline: timedelta
     shutdown_grace: timedelta
     stall_timeout: timedelta
@@ -44,6 +47,8 @@ class Settings:
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
         - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default: half of the cores that it may
           use, at least 2).
+        - `ENCODING_TOOL_MEMORY_MB`: memory that one ffmpeg, ffprobe or packager may take; a file made to exhaust the
+          machine then fails alone (default: all that the machine or its container has; 8K needs 7000 a rendition).
         - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
         - `ENCODING_SHUTDOWN_GRACE_SECONDS`: how long a worker that is asked to stop lets running activities
           go on before it hands them to another worker (default 20).
@@ -66,6 +71,7 @@ class Settings:
             work_store=_bucket_folder("ENCODING_WORK_STORE"),
             role=cast("Role", role),
             transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", max(2, len(os.sched_getaffinity(0)) // 2)),
+            tool_memory=_positive("ENCODING_TOOL_MEMORY_MB", _memory()),
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
             fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),
@@ -87,3 +93,11 @@ def _positive(name: str, default: int) -> int:
         msg = f"{name} is {text!r}; it must be a whole number above 0"
         raise ValueError(msg)
     return int(text)
+
+
+@cache
+def _memory() -> int:
+    """MiB of the machine, or of the control group around this process."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    group = CONTROL_GROUP.read_text().strip() if CONTROL_GROUP.exists() else ""
+    return min(machine, int(group) if group.isdecimal() else machine) >> 20

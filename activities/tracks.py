@@ -1,5 +1,6 @@
 """What Media Mapping decides on, and what all later phases work with: files and their tracks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -48,6 +49,11 @@ class VideoTrack:
     """Its container or its stream says that frames hold two fields."""
     pixel_aspect: str = "1/1"
     """Of the picture as shown, width to height."""
+
+    @property
+    def indices(self) -> list[int]:
+        """All its streams: one."""
+        return [self.index]
 
     @property
     def end(self) -> float:
@@ -123,3 +129,13 @@ class Mapped:
     text: list[TextTrack] = field(default_factory=list)
     variants: list[VideoTrack] = field(default_factory=list)
     """All video tracks, smallest first, where they are only packaged; else empty."""
+
+
+def named(tracks: Iterable[VideoTrack | AudioTrack]) -> str:
+    """As messages tell of them: `'movie.mkv' (track 0)`, `'movie.mkv' (tracks 1, 2), 'de.m4a' (track 0)`."""
+    found: dict[str, dict[int, None]] = {}
+    for track in tracks:
+        found.setdefault(track.file.name, {}).update(dict.fromkeys(track.indices))
+    return ", ".join(
+        f"{name!r} (track{'s' * (len(own) > 1)} {', '.join(map(str, own))})" for name, own in found.items()
+    )

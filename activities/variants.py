@@ -11,11 +11,11 @@ from activities.join import Joined
 from activities.media.allowed import Input
 from activities.media.command import copy_video_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.media.pictures import Pictures, pictures
+from activities.media.pictures import Pictures, pictures, skips_pictures
 from activities.media.probe import ProbeError
 from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
-from activities.store.work import at_work
-from activities.tracks import VideoTrack
+from activities.store.work import Work, at_work
+from activities.tracks import VideoTrack, named
 from activities.workspace import attempt_folder, fresh
 
 FOLDER = "variants"
@@ -57,10 +57,10 @@ async def copy_video(request: CopyRequest) -> Joined:
         for track in request.variants:
             variants.append(await _checked(work.input(track.file), track))
             progress.done += 1
-        _check_match(variants)
+        await _check_match(work, variants)
         for rendition, track in pairs:
             command = copy_video_command(work.input(track.file), track, work.root / paths[rendition.name])
-            await run_ffmpeg(command, repr(track.file.name))
+            await run_ffmpeg(command, named([track]))
             progress.done += 1
         await work.keep(folder)
     return Joined(paths, min(variant.seen.count for variant in variants))
@@ -68,41 +68,54 @@ async def copy_video(request: CopyRequest) -> Joined:
 
 async def _checked(source: Input, track: VideoTrack) -> _Variant:
     """One variant by itself."""
-    name = track.file.name
     if track.codec not in PACKAGED_CODECS:
-        raise _unfit(name, f"is {track.codec}, and only H.264 and H.265 can be packaged")
+        raise _unfit(track, f"is {track.codec}, and only H.264 and H.265 can be packaged")
     try:
         seen = await pictures(source, track.index)
     except ProbeError as error:
-        raise _unfit(name, str(error)) from None
+        raise _unfit(track, str(error)) from None
     if seen.is_encrypted:
-        raise _unfit(name, "is encrypted")
+        raise _unfit(track, "is encrypted")
     if not seen.keys or seen.keys[0] > APART:
-        raise _unfit(name, "does not start with a key frame")
+        raise _unfit(track, "does not start with a key frame")
     begin, end = max(pairwise([*seen.keys, seen.duration]), key=lambda gap: gap[1] - gap[0])
     if end - begin > LONGEST_GOP + APART:
         raise _unfit(
-            name, f"has no key frame between {begin:.2f} s and {end:.2f} s, and needs one each {LONGEST_GOP} s"
+            track, f"has no key frame between {begin:.2f} s and {end:.2f} s, and needs one each {LONGEST_GOP} s"
         )
     return _Variant(track, seen)
 
 
-def _check_match(variants: list[_Variant]) -> None:
+async def _check_match(work: Work, variants: list[_Variant]) -> None:
     """All have key frames at the same times, and one length: players change between them at key frames."""
     first = variants[0]
     for other in variants[1:]:
-        name, like = other.track.file.name, repr(first.track.file.name)
+        track, like = other.track, named([first.track])
         if abs(other.seen.duration - first.seen.duration) > UNEQUAL:
-            raise _unfit(name, f"lasts {other.seen.duration:.2f} s, and {like} {first.seen.duration:.2f} s")
+            raise _unfit(track, f"lasts {other.seen.duration:.2f} s, and {like} {first.seen.duration:.2f} s")
         for mine, its in zip(other.seen.keys, first.seen.keys, strict=False):
             if abs(mine - its) > APART:
-                raise _unfit(name, f"has a key frame at {mine:.2f} s where {like} has one at {its:.2f} s")
+                raise _unfit(track, f"has a key frame at {mine:.2f} s where {like} has one at {its:.2f} s")
         if len(other.seen.keys) != len(first.seen.keys):
-            raise _unfit(name, f"has {len(other.seen.keys)} key frames, and {like} {len(first.seen.keys)}")
+            raise _unfit(track, f"has {len(other.seen.keys)} key frames, and {like} {len(first.seen.keys)}")
+    if len(variants) > 1:
+        for variant in variants:
+            await _check_closed(work, variant)
 
 
-def _unfit(name: str, reason: str) -> EncodingError:
+async def _check_closed(work: Work, variant: _Variant) -> None:
+    """No picture needs one of before its key frame: whoever changes variants there has another one in its place."""
+    track, leading = variant.track, variant.seen.leading
+    if leading and (track.codec == "h264" or await skips_pictures(work.input(track.file), track.index)):
+        raise _unfit(
+            track,
+            f"has an open GOP at {leading[0]:.2f} s: pictures behind that key frame need others before it, and "
+            "between variants players change there; encode it with closed GOPs",
+        )
+
+
+def _unfit(track: VideoTrack, reason: str) -> EncodingError:
     return EncodingError(
-        f"the variant {name!r} {reason}; replace it, let MediaMappings.VideoStreamExpression not find it, "
+        f"the variant {named([track])} {reason}; replace it, let MediaMappings.VideoStreamExpression not find it, "
         "or set ContentProcessing.VideoFormat to H264"
     )

@@ -9,23 +9,30 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import delivery, overhead, transfer
+from benchmarks import delivery, overhead, quality, transfer
 
 ROUNDS = 3
-BENCHMARKS = {"overhead": overhead.measure, "delivery": delivery.measure, "transfer": transfer.measure}
+BENCHMARKS = {
+    "overhead": overhead.measure,
+    "quality": quality.measure,
+    "delivery": delivery.measure,
+    "transfer": transfer.measure,
+}
 
 
-async def main(names: list[str]) -> None:
+async def main(names: list[str], rounds: int) -> None:
     """Run the benchmarks and print their tables."""
     for name in names:
         with tempfile.TemporaryDirectory() as scratch:
-            for table in await BENCHMARKS[name](Path(scratch), ROUNDS):
+            for table in await BENCHMARKS[name](Path(scratch), rounds):
                 Console(width=120).print(table)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("name", nargs="*", choices=BENCHMARKS, default=list(BENCHMARKS))
-    asyncio.run(main(parser.parse_args().name))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    asyncio.run(main(asked.name, asked.rounds))
     sys.stdout.flush()
     os._exit(0)  # see workflows/cli.py

@@ -1,5 +1,6 @@
 """What the service adds to ffmpeg and packager: the same commands by hand, and as a job."""
 
+import asyncio
 import os
 import resource
 import statistics
@@ -21,6 +22,7 @@ from activities.plan import Plan, audio_renditions, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
+from benchmarks.ladder import compared
 from workflows import client as jobs
 from workflows.embedded import embedded_server
 from workflows.plugin import workers
@@ -42,18 +44,19 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
         client = await jobs.connect(server.address)
         async with workers(client, Settings.from_environment()):
             for number in range(rounds):
-                plain.append(await _timed(_by_hand(source, scratch / f"plain-{number}")))
+                plain.append(await timed(_by_hand(source, scratch / f"plain-{number}")))
                 job = _job(source.parent, scratch / f"ours-{number}")
-                ours.append(await _timed(_as_job(client, job)))
+                ours.append(await timed(as_job(client, job)))
     names = ("wall time, 20 s of 720p in 5 renditions", "CPU time of the tools, the same")
     table = Table("what", "plain tools", "the service", "ratio", title=f"overhead: seconds, medians of {rounds}")
     for i, name in enumerate(names):
-        by_hand, as_job = statistics.median(p[i] for p in plain), statistics.median(o[i] for o in ours)
-        table.add_row(name, f"{by_hand:.2f}", f"{as_job:.2f}", f"{as_job / by_hand:.3f}")
-    return [table]
+        tools, service = (statistics.median(times[i] for times in side) for side in (plain, ours))
+        table.add_row(name, f"{tools:.2f}", f"{service:.2f}", f"{service / tools:.3f}")
+    video, _, made = await _planned(source)
+    return [table, await asyncio.to_thread(compared, source, video, made, scratch / "ladder", rounds)]
 
 
-async def _timed(work: Awaitable[object]) -> tuple[float, float]:
+async def timed(work: Awaitable[object]) -> tuple[float, float]:
     cpu, start = _children_seconds(), time.perf_counter()
     await work
     return time.perf_counter() - start, _children_seconds() - cpu
@@ -64,13 +67,16 @@ def _children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def _by_hand(source: Path, folder: Path) -> None:
-    folder.mkdir()
-    tracks = (await probe(source)).tracks
+async def picture_of(source: Path) -> VideoTrack:
     file = SourceFile(source.name, source.name, source.stat().st_size)
-    video = next(VideoTrack(file, **vars(track)) for track in tracks if isinstance(track, VideoStream))
-    sound = next(track for track in tracks if isinstance(track, AudioStream))
-    audio = AudioTrack(file, sound.index, "en", sound.codec, sound.channels, sound.duration)
+    tracks = (await probe(source)).tracks
+    return next(VideoTrack(file, **vars(track)) for track in tracks if isinstance(track, VideoStream))
+
+
+async def _planned(source: Path) -> tuple[VideoTrack, AudioTrack, Plan]:
+    video = await picture_of(source)
+    sound = next(track for track in (await probe(source)).tracks if isinstance(track, AudioStream))
+    audio = AudioTrack(video.file, sound.index, "en", sound.codec, sound.channels, sound.duration)
     mapped = Mapped(video, [audio])
     made = Plan(
         video_renditions(video, ContentProcessing()),
@@ -78,6 +84,12 @@ async def _by_hand(source: Path, folder: Path) -> None:
         [Chunk(0)],
         duration=video.duration,
     )
+    return video, audio, made
+
+
+async def _by_hand(source: Path, folder: Path) -> None:
+    folder.mkdir()
+    video, audio, made = await _planned(source)
     names = [r.name for r in made.video] + [r.name for r in made.audio]
     files = {name: folder / f"{name}.mp4" for name in names}
     commands = [
@@ -103,5 +115,5 @@ def _job(source: Path, output: Path) -> dict[str, object]:
     }
 
 
-async def _as_job(client: Client, job: dict[str, object]) -> None:
+async def as_job(client: Client, job: dict[str, object]) -> None:
     await (await jobs.submit(client, job)).result()

@@ -18,8 +18,8 @@ from workflows.options import Rank, chunk_activity_id, samples_activity_id
 
 WINDOW = 64
 """Chunks of one film that are on their way at once: more than workers take, fewer than the server minds."""
-SHARE = 2
-"""Of them are as urgent as those of any other film; so a long film delays a short one by no more than a chunk."""
+SHARE = 1
+"""Of them is as urgent as those of any other film; so a long film delays a short one by no more than a chunk."""
 SAMPLE_ROUNDS = 2
 REPAIRS = 3
 """How often lost chunks are made anew."""

@@ -30,7 +30,9 @@ RESEND_WORKFLOW = "ResendEvents"
 CONTROL_QUEUE = "encoding"
 """Workflows, transfers and events."""
 TRANSCODE_QUEUE = "encoding-transcode"
-"""Whatever keeps cores busy; separate, or progress reports would wait behind chunks."""
+"""Video, which keeps cores busy for long; separate, or progress reports would wait behind chunks."""
+MEDIA_QUEUE = "encoding-media"
+"""Sound, packaging and stills, on the same workers: a job that needs nothing else does not wait behind chunks."""
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 # No limit of attempts: a worker that shuts down uses one up. Which faults are final is decided where they are
@@ -78,17 +80,17 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
-    prepare_watermarks: Options("read the watermarks", timedelta(hours=1), TRANSCODE_QUEUE),
+    prepare_watermarks: Options("read the watermarks", timedelta(hours=1), MEDIA_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
     plan: Options("choose renditions and chunks", timedelta(hours=6)),
-    encode_audio: Options("encode all sound", timedelta(days=2), TRANSCODE_QUEUE),
+    encode_audio: Options("encode all sound", timedelta(days=2), MEDIA_QUEUE),
     encode_samples: Options("find the rates by samples", timedelta(days=1), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
-    join_chunks: Options("join and check the chunks", timedelta(hours=6), TRANSCODE_QUEUE),
-    copy_video: Options("check the variants and copy them", timedelta(days=1), TRANSCODE_QUEUE),
-    package: Options("write segments and manifests", timedelta(hours=12), TRANSCODE_QUEUE),
-    make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), TRANSCODE_QUEUE),
-    extract_images: Options("extract still frames", timedelta(hours=1), TRANSCODE_QUEUE),
+    join_chunks: Options("join and check the chunks", timedelta(hours=6), MEDIA_QUEUE),
+    copy_video: Options("check the variants and copy them", timedelta(days=1), MEDIA_QUEUE),
+    package: Options("write segments and manifests", timedelta(hours=12), MEDIA_QUEUE),
+    make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), MEDIA_QUEUE),
+    extract_images: Options("extract still frames", timedelta(hours=1), MEDIA_QUEUE),
     deliver: Options("publish media, then manifests", timedelta(days=1)),
     clean_up: Options("remove the workspace", timedelta(minutes=10)),
     delete_source: Options("remove the files from the source folder", timedelta(minutes=10)),

@@ -19,7 +19,7 @@ from publishers.connections import close_connections
 from workflows.codec import data_converter
 from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
-from workflows.options import CONTROL_QUEUE, OPTIONS, TRANSCODE_QUEUE
+from workflows.options import CONTROL_QUEUE, MEDIA_QUEUE, OPTIONS, TRANSCODE_QUEUE
 from workflows.resend import ResendEvents
 
 # How stale progress is, and how long a cancel takes to arrive, follow from these.
@@ -65,11 +65,11 @@ def control_plugin(settings: Settings) -> SimplePlugin:
     )
 
 
-def transcode_plugin(settings: Settings) -> SimplePlugin:
-    """For workers of the queue `encoding-transcode`: whatever keeps cores busy."""
+def transcode_plugin(settings: Settings, queue: str) -> SimplePlugin:
+    """For workers of the queue `encoding-transcode` or `encoding-media`."""
     return SimplePlugin(
-        "encoding-transcode",
-        activities=_activities_of(TRANSCODE_QUEUE),
+        queue,
+        activities=_activities_of(queue),
         interceptors=[LifecycleInterceptor(settings.delivery_deadline)],
     )
 
@@ -91,7 +91,8 @@ async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
         if settings.role in ("all", "control"):
             await stack.enter_async_context(_control_worker(client, settings))
         if settings.role in ("all", "transcode"):
-            await stack.enter_async_context(_transcode_worker(client, settings))
+            for queue in (MEDIA_QUEUE, TRANSCODE_QUEUE):
+                await stack.enter_async_context(_transcode_worker(client, settings, queue))
         yield  # left in reverse: events still flow while the encoders drain
 
 
@@ -106,11 +107,11 @@ def _control_worker(client: Client, settings: Settings) -> Worker:
     )
 
 
-def _transcode_worker(client: Client, settings: Settings) -> Worker:
+def _transcode_worker(client: Client, settings: Settings, queue: str) -> Worker:
     return Worker(
         client,
-        task_queue=TRANSCODE_QUEUE,
-        plugins=[transcode_plugin(settings)],
+        task_queue=queue,
+        plugins=[transcode_plugin(settings, queue)],
         max_concurrent_activities=settings.transcode_slots,
         max_heartbeat_throttle_interval=TRANSCODE_HEARTBEATS,
         graceful_shutdown_timeout=settings.shutdown_grace,

@@ -37,7 +37,8 @@ def _is_audio_file(candidate: Candidate, mappings: MediaMappings) -> bool:
 def _own(candidate: Candidate, mappings: MediaMappings) -> Iterator[AudioTrack]:
     """Every track of a file."""
     claim = candidate.claim("audio") or candidate.claim("video") or Claim("audio")
-    described = claim.descriptive and not candidate.video
+    # An expression means the file that it finds; by convention `ad` may be a word in the title of a film.
+    described = claim.descriptive and (claim.part == "audio" or not candidate.video)
     for track in candidate.audio:
         yield AudioTrack(
             candidate.file,

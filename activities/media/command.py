@@ -58,8 +58,7 @@ def _cut(span: Span) -> Any:
     track, chunk = span.track, span.chunk
     window = ({"ss": chunk.seek} if chunk.seek else {}) | ({"t": chunk.read} if chunk.read else {})
     picture = opened_input(span.source, **window)[str(track.index)]
-    if track.interlaced:
-        picture = deinterlaced(picture)  # with its neighbours still there
+    picture = deinterlaced(picture, track)  # with its neighbours still there
     begin, end = (chunk.clock + time - AT_ONCE / 2 for time in (chunk.start, chunk.start + (chunk.duration or 0)))
     limits = ({"start": f"{begin:.6f}"} if chunk.start else {}) | ({"end": f"{end:.6f}"} if chunk.duration else {})
     if limits:
@@ -84,8 +83,10 @@ def copy_video_command(source: Input, track: VideoTrack, output: Path) -> list[s
 def extract_text_command(source: Input, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
     opened = opened_input(source)
-    # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on.
-    read = ffmpeg.output(opened["v?"], opened["a?"], "-", c="copy", format="null")
+    # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on. Where there
+    # are neither, a text stands for them: without any stream ffmpeg refuses an output.
+    streams = [opened["v?"], opened["a?"], opened[str(min(outputs))]]
+    read = ffmpeg.output(*streams, "-", c="copy", format="null")
     return compiled(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
 
 
@@ -101,7 +102,9 @@ def last_image_command(source: Input, track: VideoTrack, since: float, quality: 
 
 def _image(opened: Any, track: VideoTrack, quality: int, output: Path, options: dict[str, Any]) -> list[str]:
     scale = 31 - round((quality - 1) * 29 / 99)  # ffmpeg's own: 2 is best, 31 worst
-    picture = deinterlaced(opened[str(track.index)]).filter("scale", track.width, track.height).filter("setsar", 1)
+    picture = (
+        deinterlaced(opened[str(track.index)], track).filter("scale", track.width, track.height).filter("setsar", 1)
+    )
     if track.color.is_hdr:
         picture = tone_mapped(picture, track.color.transfer)
     picture = picture.filter("format", "yuvj420p")

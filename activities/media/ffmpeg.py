@@ -8,10 +8,12 @@ from activities.errors import EncodingError
 from activities.media.process import Exit, StalledError, run
 from activities.settings import Settings
 
-DISK_FULL = 228
+DISK_FULL, NO_MEMORY = 228, 244
+SAID = {"No space left": DISK_FULL, "malloc of size": NO_MEMORY}
+"""What encoders say without telling it by their exit."""
 PASSING = {
     DISK_FULL: "no space is left in the worker's work folder; free some",
-    244: "the encoder of {subject} ran out of memory on the worker",
+    NO_MEMORY: "the encoder of {subject} needs more memory than it may take on the worker; see ENCODING_TOOL_MEMORY_MB",
     251: "the worker's work folder cannot be read or written; check its disk",
     254: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT, "
     "or have an ENCODING_WORK_STORE",
@@ -63,12 +65,12 @@ def _failure(ended: Exit, subject: str) -> EncodingError:
         return EncodingError(
             f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory", retryable=True
         )
-    status = DISK_FULL if "No space left" in ended.errors else ended.status
+    status = next((status for text, status in SAID.items() if text in ended.errors), ended.status)
     if status in PASSING:
         return EncodingError(PASSING[status].format(subject=subject), retryable=True)
     if "Rematrix is needed" in ended.errors:
         return EncodingError(
-            f"{subject} has a track whose channels stand for no known places, so that they cannot be mixed; "
+            f"{subject} has channels that stand for no known places, so that they cannot be mixed; "
             "replace it by one with a usual layout, as stereo or 5.1, or by mono tracks"
         )
     return EncodingError(f"{subject} cannot be decoded: it is damaged or incomplete; replace it")

@@ -6,7 +6,7 @@ folder that it runs in.
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +17,11 @@ from activities.drm import cpix
 from activities.drm.key import ContentKey, Encryption
 from activities.errors import EncodingError
 from activities.media.groups import Groups, completed
-from activities.media.process import StalledError, run
+from activities.media.process import Exit, StalledError, run
 from activities.settings import Settings
 
+IO_CACHE = 1 << 20
+"""Bytes for each open file. Its own choice of 32 MiB takes 4 GB for 64 tracks, and is no faster on local files."""
 SEGMENT_SECONDS = 4
 """A multiple of the GOP: every segment starts with a key frame, at the same time in all renditions."""
 DASH_MANIFEST = "manifest.mpd"
@@ -119,7 +121,7 @@ def text(source: str, name: str, language: str, shown: Shown, out: Output, *, ca
 
 def arguments(descriptors: list[str], out: Output, language: str | None) -> list[str]:
     """The whole command. `language`: that of the sound which plays where the viewer has chosen nothing."""
-    command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}"]
+    command = [packager, *descriptors, f"--segment_duration={SEGMENT_SECONDS}", f"--io_cache_size={IO_CACHE}"]
     if language:
         # Text is shown to those who choose it: none is in the language that is the default.
         command += [f"--default_language={language}", f"--default_text_language={NO_LANGUAGE}"]
@@ -172,16 +174,24 @@ def complete_audio_groups(folder: Path, found: Groups) -> None:
     master.write_text(completed(master.read_text(), found))
 
 
-async def run_packager(command: list[str], cwd: Path, written: Callable[[], float], flags: bytes | None = None) -> None:
+async def run_packager(
+    command: list[str],
+    cwd: Path,
+    written: Callable[[], float],
+    flags: bytes | None = None,
+    sources: Mapping[str, str] | None = None,
+) -> None:
     """Run to the end. `written` tells how much there is, so that one that stands still is noticed.
 
     Args:
         flags: further ones, a line each, which it reads from its standard input: they hold keys.
+        sources: input that was not encoded, and how messages tell of it.
 
     Raises:
         EncodingError: it failed.
     """
     timeout = Settings.from_environment().stall_timeout
+    who = f"the packager of {', '.join(sources.values())}" if sources else "the packager"
     try:
         ended = await run(
             [*command, *([FLAGS_FROM_INPUT] if flags else [])],
@@ -191,15 +201,21 @@ async def run_packager(command: list[str], cwd: Path, written: Callable[[], floa
             stall_timeout=timeout,
         )
     except StalledError as error:
-        raise EncodingError(f"the packager was stopped: {error}", retryable=True) from None
+        raise EncodingError(f"{who} was stopped: {error}", retryable=True) from None
     if ended.status:
         activity.logger.warning("the packager ended with status %s: %s", ended.status, without_keys(ended.errors))
+        raise _failure(ended, who, sources or {})
+
+
+def _failure(ended: Exit, who: str, sources: Mapping[str, str]) -> EncodingError:
+    unread = re.search(r"Cannot parse media file (.+?\.mp4)", ended.errors)
+    if unread and (source := sources.get(unread[1])):
+        return EncodingError(f"{source} cannot be packaged as it is: it is damaged or incomplete; replace it")
     if ended.was_killed:
-        raise EncodingError(f"the packager was killed (signal {-ended.status}); check the worker", retryable=True)
-    if ended.status:
-        full = "No space left" in ended.errors
-        reason = "no space is left in the worker's work folder; free some" if full else "see the worker's log"
-        raise EncodingError(f"the packager failed with status {ended.status}: {reason}", retryable=True)
+        return EncodingError(f"{who} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    full = "No space left" in ended.errors
+    reason = "no space is left in the worker's work folder; free some" if full else "see the worker's log"
+    return EncodingError(f"{who} failed with status {ended.status}: {reason}", retryable=True)
 
 
 def without_keys(text: str) -> str:

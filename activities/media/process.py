@@ -1,8 +1,9 @@
-"""Runs one external tool: nothing of it outlives the activity, whatever happens to the worker."""
+"""Runs one external tool: it takes no more memory than it may, and nothing of it outlives the activity."""
 
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -55,6 +56,7 @@ async def run(
     Raises:
         StalledError: the value stood still for `stall_timeout`.
     """
+    settings = Settings.from_environment()
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
@@ -63,7 +65,7 @@ async def run(
         cwd=cwd,
         env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
         start_new_session=True,
-        preexec_fn=die_with_parent,  # one system call and nothing else
+        preexec_fn=_confined(settings.tool_memory),
     )
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     work = [
@@ -73,8 +75,9 @@ async def run(
     ]
     watchdog = asyncio.create_task(_watch(process, stalled, stall_timeout)) if stalled else None
     try:
+        # Together: a tool whose lines nobody takes, since one could not be read, would wait for ever.
+        await asyncio.gather(process.wait(), *work)
         status = await process.wait()
-        await asyncio.gather(*work)
     except BaseException:
         _kill(process)
         await process.wait()
@@ -84,12 +87,30 @@ async def run(
             task.cancel()
     if watchdog and watchdog.done() and not watchdog.cancelled() and watchdog.result():
         raise StalledError(f"no progress for {stall_timeout}")
-    return Exit(status, "\n".join(tail).replace(f"{Settings.from_environment().work_root}/", ""))
+    return Exit(status, "\n".join(tail).replace(f"{settings.work_root}/", ""))
 
 
 def die_with_parent() -> None:
     """Run in a new child: SIGKILL when its parent dies, since then nobody is left to stop it."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _confined(memory: int) -> Callable[[], None]:
+    """Run in a new child: three system calls and nothing else.
+
+    Args:
+        memory: MiB. Memory that is written to counts, not addresses that threads and libraries only reserve.
+    """
+    allowed = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    wanted = memory << 20
+    most = wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
+
+    def confine() -> None:
+        die_with_parent()
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    return confine
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -14,6 +14,8 @@ from activities.tracks import VideoTrack
 
 NARROW = 64
 """Pixels."""
+LEAST_FIELDS = 3
+"""Pixels of a side: of less, no full frames can be made of fields."""
 AT_JOINTS = 0.5
 """Share of a player's buffer that is full at the start of a later chunk: what encoders at the cap leave there."""
 THRIFTY = 0.2
@@ -41,8 +43,10 @@ def prepared(picture: Any, track: VideoTrack, plan: Plan) -> Any:
     return tone_mapped(picture.filter("scale", width, height, flags="bicubic"), track.color.transfer)
 
 
-def deinterlaced(picture: Any) -> Any:
+def deinterlaced(picture: Any, track: VideoTrack) -> Any:
     """Full frames of those that are told to hold two fields; others stay as they are."""
+    if not track.interlaced or min(track.width, track.height) < LEAST_FIELDS:
+        return picture
     return picture.filter("bwdif", mode="send_frame", deint="interlaced")
 
 

@@ -18,7 +18,13 @@ def cutter(seconds: float, rate: str = "25/1", start: float = 0.0, suffix: str =
     numerator, _, denominator = rate.partition("/")
     length = int(denominator) / int(numerator)
     times = array("d", (round(n * length, 6) for n in range(round(seconds / length))))
-    seen = Pictures(times[::48].tolist(), times, array("L", [1]) * len(times), len(times) * length, origin=10 + start)
+    seen = Pictures(
+        keys=times[::48].tolist(),
+        times=times,
+        sizes=array("L", [1]) * len(times),
+        duration=len(times) * length,
+        origin=10 + start,
+    )
     film = SourceFile("film", f"source/0001{suffix}", 1)
     track = VideoTrack(film, 0, "h264", 64, 36, rate, seen.duration, len(times), 100, start)
     return Cutter(track, seen, 2.0)

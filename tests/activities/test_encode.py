@@ -268,7 +268,7 @@ async def test_a_joined_track_that_is_cut_off_is_noticed(tmp_path: Path) -> None
     whole, source = mono_tracks(tmp_path / "whole.mov", seconds=[9] * 6), tmp_path / "cut.mov"
     _run("-i", str(whole), "-map", "0", "-c", "copy", "-movflags", "+faststart", str(source))
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    with pytest.raises(EncodingError, match=r"sound of 'cut\.mov' ends at \d\.\d s of 9\.0 s"):
+    with pytest.raises(EncodingError, match=r"sound of 'cut\.mov' \(tracks 1, 2\) ends at \d\.\d s of 9\.0 s"):
         await joined(source, [1, 2], "Stereo")
 
 
@@ -300,7 +300,7 @@ async def test_truncated_sound_says_where_it_ends(tmp_path: Path) -> None:
     whole, source = tmp_path / "whole.m4a", tmp_path / "cut.m4a"
     _run("-f", "lavfi", "-i", "sine=duration=10", "-c:a", "aac", "-movflags", "+faststart", str(whole))
     source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(EncodingError, match=r"sound of 'cut\.m4a' ends at \d\.\d s of 10\.0 s"):
+    with pytest.raises(EncodingError, match=r"sound of 'cut\.m4a' \(track 0\) ends at \d\.\d s of 10\.0 s"):
         await heard(source, rendition("Mono"))
 
 

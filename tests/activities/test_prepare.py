@@ -76,6 +76,25 @@ async def extracted(source: Path, *indices: int) -> Prepared:
     return await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(None, [], tracks)))
 
 
+def endless(tmp_path: Path, text: str) -> Path:
+    """A container with a text track that holds `text` as it is."""
+    (tmp_path / "text.srt").write_text(text)
+    _run("-i", str(tmp_path / "text.srt"), "-c", "copy", str(tmp_path / "endless.mkv"))
+    return tmp_path / "endless.mkv"
+
+
+async def test_a_track_with_a_cue_of_megabytes_is_named(tmp_path: Path) -> None:
+    source = endless(tmp_path, f"1\n00:00:00,000 --> 00:00:01,000\n{'x' * (2 << 20)}\n")
+    with pytest.raises(AcquisitionError, match=r"text tracks 0 of the file 'endless\.mkv' cannot be read"):
+        await extracted(source, 0)
+
+
+async def test_a_track_with_a_long_cue_is_named(tmp_path: Path) -> None:
+    source = endless(tmp_path, f"1\n00:00:00,000 --> 00:00:01,000\n{'x' * 6000}\n")
+    with pytest.raises(AcquisitionError, match=r"'endless\.mkv \(track 0\)' cannot be read as WebVTT: one cue of it"):
+        await extracted(source, 0)
+
+
 async def test_text_tracks_of_a_container_become_webvtt(clip: Clips, tmp_path: Path) -> None:
     made = await extracted(movie(tmp_path, clip, "srt", "ass", "webvtt"), 3, 1, 2)
     assert [(each.path, each.language, each.caption) for each in made.text] == [

@@ -83,7 +83,7 @@ async def test_eight_channels_fold_to_fewer(tmp_path: Path) -> None:
 async def test_channels_without_places_are_named(tmp_path: Path) -> None:
     source = tmp_path / "many.wav"
     _run("-f", "lavfi", "-i", f"aevalsrc={'|'.join('0' * 64)}:duration=0.2", str(source))
-    with pytest.raises(EncodingError, match=r"'many\.wav' has a track whose channels stand for no known places"):
+    with pytest.raises(EncodingError, match=r"'many\.wav' \(track 0\) has channels that stand for no known places"):
         await heard(source)
 
 
@@ -113,7 +113,7 @@ async def test_what_silence_fills_up_hides_no_sound_that_breaks_off(tmp_path: Pa
     whole, source = tmp_path / "whole.m4a", tmp_path / "cut.m4a"
     _run("-f", "lavfi", "-i", "sine=duration=10", "-c:a", "aac", "-movflags", "+faststart", str(whole))
     source.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    with pytest.raises(EncodingError, match=r"sound of 'cut\.m4a' ends at \d\.\d s of 10\.0 s"):
+    with pytest.raises(EncodingError, match=r"sound of 'cut\.m4a' \(track 0\) ends at \d\.\d s of 10\.0 s"):
         await heard(source, "Mono", picture=20)
 
 

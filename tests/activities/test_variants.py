@@ -1,5 +1,6 @@
 """`DoNotEncode`: variants are packaged as they are, or refused with the file and the reason."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,11 +66,20 @@ async def test_variants_are_named_by_what_they_are_and_not_changed(root: Path, f
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"name": "odd.mp4", "key": 0.8}, r"'odd\.mp4' has a key frame at 0\.80 s where 'low\.mkv' has one at 1\.00 s"),
-        ({"name": "few.mp4", "key": 9}, r"'few\.mp4' has 1 key frames, and 'low\.mkv' 2"),
-        ({"name": "short.mp4", "seconds": 1}, r"'short\.mp4' lasts 1\.00 s, and 'low\.mkv' 2\.00 s"),
-        ({"name": "old.mp4", "codec": "mpeg4"}, r"'old\.mp4' is mpeg4, and only H\.264 and H\.265 can be packaged"),
-        ({"name": "sparse.mp4", "key": 9, "seconds": 6}, r"'sparse\.mp4' has no key frame between 0\.00 s and 6\.00 s"),
+        (
+            {"name": "odd.mp4", "key": 0.8},
+            r"'odd\.mp4' \(track 0\) has a key frame at 0\.80 s where 'low\.mkv' .* has one at 1\.00 s",
+        ),
+        ({"name": "few.mp4", "key": 9}, r"'few\.mp4' \(track 0\) has 1 key frames, and 'low\.mkv' .* 2"),
+        ({"name": "short.mp4", "seconds": 1}, r"'short\.mp4' \(track 0\) lasts 1\.00 s, and 'low\.mkv' .* 2\.00 s"),
+        (
+            {"name": "old.mp4", "codec": "mpeg4"},
+            r"'old\.mp4' \(track 0\) is mpeg4, and only H\.264 and H\.265 can be packaged",
+        ),
+        (
+            {"name": "sparse.mp4", "key": 9, "seconds": 6},
+            r"'sparse\.mp4' \(track 0\) has no key frame between 0\.00 s and 6\.00 s",
+        ),
     ],
 )
 async def test_what_does_not_go_together_names_file_and_reason(
@@ -83,11 +93,32 @@ async def test_what_does_not_go_together_names_file_and_reason(
 
 async def test_an_encrypted_variant_is_refused(root: Path, folder: Path) -> None:
     assert root.is_dir()
-    locked, secret = folder / "locked.mp4", "0123456789abcdef" * 2
+    clear, locked, secret = variant(folder, "low.mkv"), folder / "locked.mp4", "0123456789abcdef" * 2
     keys = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", secret, "-encryption_kid", secret]
-    _run("-i", str(variant(folder, "low.mkv")), "-c", "copy", *keys, str(locked))
-    with pytest.raises(EncodingError, match=r"'locked\.mp4' is encrypted"):
-        await copied(locked)
+    _run("-i", str(clear), "-c", "copy", *keys, str(locked))
+    # As one whose first pictures are in clear: nothing shows before it is read.
+    drawn, variants = await made(clear)
+    with pytest.raises(EncodingError, match=r"'locked\.mp4' \(track 0\) is encrypted"):
+        await Running()(copy_video, CopyRequest(JOB_ID, [replace(variants[0], file=in_workspace(locked))], drawn))
+
+
+def grouped(folder: Path, codec: str, *, is_open: bool) -> Path:
+    """A variant whose groups of pictures are open or closed."""
+    target = folder / f"{codec}-{'open' if is_open else 'closed'}.mp4"
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=3", "-pix_fmt", "yuv420p"]
+    settings = f"keyint=25:min-keyint=25:scenecut=0:open-gop={int(is_open)}"
+    _run(*picture, "-c:v", f"lib{codec}", f"-{codec}-params", settings, str(target))
+    return target
+
+
+@pytest.mark.parametrize("codec", ["x264", "x265"])
+async def test_players_do_not_change_variants_in_an_open_gop(codec: str, root: Path, tmp_path: Path) -> None:
+    assert root.is_dir()
+    closed, opened = grouped(tmp_path, codec, is_open=False), grouped(tmp_path, codec, is_open=True)
+    await copied(closed, closed)
+    await copied(opened)  # nothing to change to
+    with pytest.raises(EncodingError, match=rf"'{codec}-open\.mp4' \(track 0\) has an open GOP at \d\.00 s"):
+        await copied(closed, opened)
 
 
 async def test_sound_that_players_take_is_copied_and_other_is_encoded(root: Path, clip: Clips, folder: Path) -> None:

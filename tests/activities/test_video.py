@@ -18,6 +18,7 @@ from activities.media.marks import Mark
 from activities.package import PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.processing import ContentProcessing
+from activities.thumbnails import Thumbnails, ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
 from activities.workspace import workspace
 from tests.activities.reading import _probed as probed
@@ -123,6 +124,15 @@ async def test_marks_do_not_blind_on_hdr_and_stills_of_it_have_the_standard_rang
     _run(*image_command(source, await video_track(source), 0, 100, still)[1:])
     # JPEG uses all of 0 to 255.
     assert lumas(still, (80, 90), (240, 90)) == pytest.approx([191, 246], abs=3)
+
+
+async def test_thumbnails_of_hdr_have_the_standard_range(tmp_path: Path) -> None:
+    hdr = {"VideoFormat": "H265", "ExtractAndApplyHDR": True}
+    made, files = await planned_and_encoded(hdr_clip(tmp_path / "hdr.mp4"), (), **hdr)
+    section = Thumbnails(generate=True, width=320, height=180, duration_in_seconds=1)
+    await Running()(make_thumbnails, ThumbnailsRequest(JOB_ID, section, made, files))
+    # As in stills.
+    assert lumas(workspace(JOB_ID) / "thumbnails/1.jpg", (80, 90), (240, 90)) == pytest.approx([191, 246], abs=4)
 
 
 @pytest.mark.parametrize(("transfer", "brightest"), [(PQ, 235), (HLG, 227)])

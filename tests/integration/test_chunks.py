@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from tests.clips import Clips
 from tests.integration.conformance import problems
@@ -47,22 +48,27 @@ class Chunks:
     repeated: list[str] = field(default_factory=list)
     """Those that took more than one attempt."""
     finished: list[str] = field(default_factory=list)
+    waits: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """When each was handed out, and when a worker took it."""
 
 
 async def told(handle: WorkflowHandle[Any, Any]) -> Chunks:
     names: dict[int, str] = {}
+    since: dict[int, datetime] = {}
     chunks = Chunks()
     async for event in handle.fetch_history_events():
         name = event.activity_task_scheduled_event_attributes.activity_id
         if name.startswith("encode-video-"):
             names[event.event_id] = name
             chunks.scheduled[name] += 1
+            since[event.event_id] = event.event_time.ToDatetime()
         started, completed = (
             event.activity_task_started_event_attributes,
             event.activity_task_completed_event_attributes,
         )
-        if started.attempt > 1 and started.scheduled_event_id in names:
-            chunks.repeated.append(names[started.scheduled_event_id])
+        if started.scheduled_event_id in names:
+            chunks.waits.append((since[started.scheduled_event_id], event.event_time.ToDatetime()))
+            chunks.repeated += [names[started.scheduled_event_id]] * (started.attempt > 1)
         if completed.scheduled_event_id in names:
             chunks.finished.append(names[completed.scheduled_event_id])
     return chunks
@@ -136,3 +142,19 @@ async def test_a_pause_takes_effect_between_chunks(service: Service, film: Path)
     assert len(begun) < CHUNKS
     await handle.signal("resume")
     assert_whole(await service.end(handle), job)
+
+
+async def test_a_long_film_delays_another_job_by_one_chunk_at_most(
+    tmp_path: Path, temporal_server: TemporalServer, film: Path, clip: Clips
+) -> None:
+    with running(tmp_path, temporal_server.address, ENCODING_TRANSCODE_SLOTS="1") as service:
+        long = await service.submit(film_job(service, film) | {"TenantId": "a"})
+        await until_finished(long, 1)
+        short = await service.submit(service.job(service.source(clip())) | {"TenantId": "b"})
+        assert (await service.end(short)).status == "COMPLETED"
+        [(asked, taken)] = (await told(short)).waits
+        begun_meanwhile = [taken_ for _, taken_ in (await told(long)).waits if asked < taken_ < taken]
+        assert len(begun_meanwhile) <= 1
+        assert (await long.describe()).status is WorkflowExecutionStatus.RUNNING
+        await long.signal("cancel", "enough was seen")
+        assert (await service.end(long)).status == "CANCELED"

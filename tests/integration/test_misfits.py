@@ -17,7 +17,7 @@ from tests.clips import Clips
 from tests.integration.service import Service, running
 from tests.servers.temporal import TemporalServer
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, TRANSCODE_QUEUE
+from workflows.options import CONTROL_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE
 from workflows.plugin import control_plugin, transcode_plugin
 
 
@@ -82,7 +82,11 @@ async def test_a_worker_that_forgets_every_run_replays_to_the_same(
     monkeypatch.setenv("ENCODING_WORK_ROOT", str(service.work))
     client, settings = await connect(temporal_server.address), Settings.from_environment()
     control = Worker(client, task_queue=CONTROL_QUEUE, plugins=[control_plugin(settings)], max_cached_workflows=0)
-    async with control, Worker(client, task_queue=TRANSCODE_QUEUE, plugins=[transcode_plugin(settings)]):
+    media, transcode = [
+        Worker(client, task_queue=queue, plugins=[transcode_plugin(settings, queue)])
+        for queue in (MEDIA_QUEUE, TRANSCODE_QUEUE)
+    ]
+    async with control, media, transcode:
         ended = await service.run(service.job(service.source(clip())))
     assert ended.names[0] == "JobCreated"
     assert ended.names[-1] == "JobSuccess"

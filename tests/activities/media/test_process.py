@@ -65,6 +65,24 @@ async def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
     assert sum(map(len, lines)) < 1_000_000
 
 
+async def test_a_line_that_cannot_be_read_ends_the_tool() -> None:
+    before = children()
+
+    def refuse(line: str) -> None:
+        raise ValueError(line)
+
+    with pytest.raises(ValueError, match="first"):
+        await run(script("print('first', flush=True)\nwhile True: print('more' * 1000)"), refuse)
+    assert children() == before
+
+
+async def test_no_tool_takes_more_memory_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODING_TOOL_MEMORY_MB", "200")
+    ended = await run(script("held = bytearray(100 << 20)\nmore = bytearray(200 << 20)"))
+    assert ended.status == 1
+    assert ended.errors.endswith("MemoryError")
+
+
 async def test_a_signal_is_told_apart_from_an_exit() -> None:
     ended = await run(script("import os; os.kill(os.getpid(), 9)"))
     assert (ended.status, ended.was_killed) == (-signal.SIGKILL, True)
