@@ -34,15 +34,15 @@ from tests.clips import Clips
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3
 
-PLAN = Plan([VideoRendition("small", 320, 180, 300)], preset="ultrafast", duration=30)
+PLAN = Plan([VideoRendition("small", 320, 180, 300)], preset="ultrafast", duration=60)
 QUALITY = {"small": 24.0}
 
 
 @pytest.fixture(scope="session")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a minute in 20 MB; its index is at the end."""
+    """A minute in 45 MB; its index is at the end."""
     target = tmp_path_factory.mktemp("film") / "film.mp4"
-    source = "testsrc2=size=320x180:rate=25:duration=30,noise=alls=60:allf=t"
+    source = "testsrc2=size=320x180:rate=25:duration=60,noise=alls=60:allf=t"
     encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-b:v", "6M", "-g", "25", "-pix_fmt", "yuv420p"]
     subprocess.run([ffmpeg, "-loglevel", "error", "-f", "lavfi", "-i", source, *encoder, target], check=True)
     return target
