@@ -1,9 +1,9 @@
-"""Acquisition: copy the usable files of the source folder to the workspace."""
+"""Acquisition: bring the usable files of the source folder to the workspace."""
 
 import asyncio
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from temporalio import activity
@@ -16,8 +16,10 @@ from activities.storage import opened
 from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
 from activities.storage.download import fetched, listed, looked_at
+from activities.storage.files import FilesStorage
+from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
-from activities.workspace import fresh, workspace
+from activities.workspace import fresh
 
 FOLDER = "source"
 SHOWN = 5
@@ -59,7 +61,8 @@ async def acquire(request: AcquireRequest) -> Acquired:
             with opened(request.location) as storage:
                 entries = await listed(storage)
                 wanted = await asyncio.to_thread(choose, entries, request.mappings, request.watermarks)
-                files = await _copy(storage, wanted, workspace(request.job_id), progress)
+                async with at_work(request.job_id, failing=AcquisitionError) as work:
+                    files = await _copy(storage, wanted, work, progress)
         except StorageError as error:
             raise AcquisitionError(str(error), retryable=error.temporary) from None
     used = {file.name for file in files}
@@ -107,13 +110,26 @@ def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
     return [*found.values()]
 
 
-async def _copy(storage: Source, wanted: list[Entry], root: Path, progress: Progress) -> list[SourceFile]:
+async def _copy(storage: Source, wanted: list[Entry], work: Work, progress: Progress) -> list[SourceFile]:
     known = await looked_at(storage, wanted)
     files = [_file(number, entry) for number, entry in enumerate(known, 1)]
+    entries = dict(zip(files, known, strict=True))
     progress.total = sum(file.size for file in files)
-    _forget_others(root / FOLDER, files)
-    await fetched(storage, [*zip(known, (root / file.path for file in files), strict=True)], counting(progress))
-    return files
+    _forget_others(work.root / FOLDER, files)
+    groups = await work.missing(files)
+    linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
+    progress.done = progress.total - sum(file.size for group in groups for file in group)
+    for group in groups:
+        await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))
+        await work.keep_sources(group)
+    return [replace(file, linked=file in linked) for file in files]
+
+
+def _linked(storage: Source, entries: dict[SourceFile, Entry], work: Work) -> set[SourceFile]:
+    """Those that need no copy: local files on the workspace's own disk."""
+    if not isinstance(storage, FilesStorage):
+        return set()
+    return {file for file, entry in entries.items() if storage.share(entry, work.root / file.path)}
 
 
 def _forget_others(folder: Path, files: list[SourceFile]) -> None:

@@ -1,12 +1,11 @@
 """The end of every job: nothing of it stays in the work folder, nor at its place if it did not succeed."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from temporalio import activity
 
 from activities.archive import published
-from activities.deliver import journal_of
+from activities.deliver import journal_path
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
 from activities.package import PackagedFormat
@@ -14,9 +13,10 @@ from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.download import looked_at
+from activities.storage.journal import Journal
 from activities.storage.upload import deleted
+from activities.store.work import at_work, emptied
 from activities.tracks import SourceFile
-from activities.workspace import remove, workspace
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,28 @@ async def clean_up(request: CleanUpRequest) -> None:
     async with beating(Progress()):
         for output in request.withdraw:
             await _withdraw(request, output)
-        await asyncio.to_thread(remove, request.job_id)
+        try:
+            await emptied(request.job_id)
+        except StorageError as error:
+            raise PublishingError(f"files stay in the work store: {error}", retryable=True) from None
 
 
 async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
+    notes = journal_path(output)
+    try:
+        async with at_work(request.job_id, wishes=[notes], failing=PublishingError) as work:
+            (work.root / output.root).mkdir(parents=True, exist_ok=True)
+            await _delete(request, output, Journal(work.root / notes))
+    except PublishingError as error:
+        activity.logger.warning("unfinished uploads of %s may be left: %s", output.type, error)
+        await _delete(request, output, None)
+
+
+async def _delete(request: CleanUpRequest, output: PackagedFormat, journal: Journal | None) -> None:
     try:
         with opened(request.location) as storage:
             # The main manifest first: from then on no player starts.
-            names = published(output).names[::-1]
-            await deleted(storage, names, journal_of(workspace(request.job_id) / output.root, output))
+            await deleted(storage, published(output).names[::-1], journal)
     except StorageError as error:
         activity.logger.warning("%s of the failed job stays published: %s", output.type, error)
 

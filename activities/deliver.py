@@ -1,7 +1,8 @@
 """Publishing: upload a packaged format, media first and manifests last."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import dirname
@@ -19,7 +20,7 @@ from activities.storage.content import MANIFESTS
 from activities.storage.download import listed
 from activities.storage.journal import Journal
 from activities.storage.upload import deleted, stored
-from activities.workspace import workspace
+from activities.store.work import Work, at_work
 
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
 
@@ -55,21 +56,37 @@ async def deliver(request: DeliverRequest) -> Delivered:
     Raises:
         PublishingError: the location or the work folder fails.
     """
-    output, root = request.output, workspace(request.job_id) / request.output.root
-    goods = published(output)
+    output, notes = request.output, journal_path(request.output)
+    goods, needs = published(output), [output.root]
+    async with (
+        beating(Progress()) as progress,
+        at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
+    ):
+        root = work.root / output.root
+        try:
+            progress.total = total = await asyncio.to_thread(_total_size, root, goods)
+            with opened(request.location) as storage:
+                async with _keeping_notes(work, notes):
+                    await _publish(storage, root, output, Journal(work.root / notes), counting(progress))
+                links = {kind: storage.link(name) for kind, name in goods.links.items()}
+                return Delivered(storage.link(""), len(goods.names), total, links)
+        except StorageError as error:
+            raise PublishingError(str(error), retryable=error.temporary) from None
+
+
+@asynccontextmanager
+async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
+    """What was done goes on with the next attempt, wherever that is; or is taken back from there."""
     try:
-        total = await asyncio.to_thread(_total_size, root, goods)
-        with opened(request.location) as storage:
-            async with beating(Progress(total=total)) as progress:
-                await _publish(storage, root, output, counting(progress))
-            links = {kind: storage.link(name) for kind, name in goods.links.items()}
-            return Delivered(storage.link(""), len(goods.names), total, links)
-    except StorageError as error:
-        raise PublishingError(str(error), retryable=error.temporary) from None
+        yield
+    except BaseException:
+        if (work.root / notes).exists():
+            await work.keep(notes)
+        raise
 
 
-async def _publish(storage: Storage, root: Path, output: PackagedFormat, on_bytes: OnBytes) -> None:
-    goods, journal = published(output), journal_of(root, output)
+async def _publish(storage: Storage, root: Path, output: PackagedFormat, journal: Journal, on_bytes: OnBytes) -> None:
+    goods = published(output)
     stale_manifests, stale_media = await _stale(storage, output, goods)
     # An older manifest would lead players to media that is being replaced. The main ones go first.
     await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
@@ -79,9 +96,9 @@ async def _publish(storage: Storage, root: Path, output: PackagedFormat, on_byte
     await deleted(storage, stale_media, journal)
 
 
-def journal_of(root: Path, output: PackagedFormat) -> Journal:
-    """The notes about the delivery of a format; they lie with its files, and go when those are made anew."""
-    return Journal(root / f".{output.type}.journal")
+def journal_path(output: PackagedFormat) -> str:
+    """The notes about the delivery of a format lie with its files: none of them speaks of files made anew."""
+    return f"{output.root}/.{output.type}.journal"
 
 
 async def _stale(storage: Storage, output: PackagedFormat, goods: Published) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -21,8 +22,9 @@ from activities.media.video import Span
 from activities.plan import Plan
 from activities.rates import Measured, Quality
 from activities.server import is_paused
+from activities.store.work import Work, at_work
 from activities.tracks import AudioTrack, VideoTrack, named
-from activities.workspace import checksum, fresh, workspace
+from activities.workspace import attempt_folder, checksum, fresh
 
 Stream = TypeVar("Stream", VideoStream, AudioStream)
 TOLERANCE = 0.02
@@ -95,15 +97,15 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     Raises:
         EncodingError: the source is damaged, or the encoder failed.
     """
-    root, chunk = workspace(request.job_id), request.chunk
+    chunk, folder = request.chunk, attempt_folder(f"encoded/chunk-{request.chunk.index:04}")
     if await is_paused():
         return EncodedChunk(chunk.index, is_put_back=True)
-    folder = _attempt_folder(f"chunk-{chunk.index:04}")
     expected = chunk.duration or request.video.end - chunk.start
-    async with beating(Progress(total=expected)) as progress:
-        files = await _encode(request, fresh(root / folder), _into(progress))
+    async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
+        files = await _encode(request, work, fresh(work.root / folder), _into(progress))
         frames = await _checked(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
+        await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
     return EncodedChunk(chunk.index, {name: f"{folder}/{file.name}" for name, file in files.items()}, frames, checksums)
 
@@ -115,30 +117,33 @@ async def encode_samples(request: SamplesRequest) -> Measured:
     Raises:
         EncodingError: as `encode_chunk`.
     """
-    folder = workspace(request.job_id) / _attempt_folder(f"samples-{request.part}")
     measured = Measured(request.quality, {name: [] for name in request.quality}, [])
-    async with beating(Progress(total=len(request.samples))) as progress:
+    async with beating(Progress(total=len(request.samples))) as progress, _at_work(request) as work:
+        folder = work.root / attempt_folder(f"encoded/samples-{request.part}")
         for sample in request.samples:
             of = ChunkRequest(request.job_id, request.video, request.plan, sample, request.marks, request.quality)
-            files = await _encode(of, fresh(folder), lambda _: None, is_sample=True)
+            files = await _encode(of, work, fresh(folder), lambda _: None, is_sample=True)
             for name, file in files.items():
                 measured.sizes[name].append(file.stat().st_size)
             measured.seconds.append(sample.duration or request.video.end - sample.start)
             progress.done += 1
-    shutil.rmtree(folder)
+        shutil.rmtree(folder)
     return measured
 
 
+def _at_work(request: ChunkRequest | SamplesRequest) -> AbstractAsyncContextManager[Work]:
+    return at_work(request.job_id, needs=[mark.path for mark in request.marks], sources=[request.video.file])
+
+
 async def _encode(
-    request: ChunkRequest, folder: Path, on_seconds: OnSeconds, *, is_sample: bool = False
+    request: ChunkRequest, work: Work, folder: Path, on_seconds: OnSeconds, *, is_sample: bool = False
 ) -> dict[str, Path]:
     """The files of all renditions in `folder`."""
-    root, video = workspace(request.job_id), request.video
+    video = request.video
     files = {rendition.name: folder / f"{rendition.name}.mp4" for rendition in request.plan.video}
-    wanted = Span(
-        root / video.file.path, video, request.plan, request.chunk, request.quality, request.is_thrifty, is_sample
-    )
-    marks = [(root / mark.path, mark) for mark in request.marks]
+    source = work.input(video.file)
+    wanted = Span(source, video, request.plan, request.chunk, request.quality, request.is_thrifty, is_sample)
+    marks = [(work.root / mark.path, mark) for mark in request.marks]
     await run_ffmpeg(video_command(wanted, files, marks=marks), named([video]), on_seconds)
     return files
 
@@ -150,22 +155,26 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
     Raises:
         EncodingError: a source is damaged, or the encoder failed.
     """
-    root, folder = workspace(request.job_id), _attempt_folder("audio")
-    fresh(root / folder)
+    folder = attempt_folder("encoded/audio")
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition in request.plan.audio}
     used = [request.audio[rendition.track] for rendition in request.plan.audio]
-    files = {name: root / path for name, path in paths.items()}
-    sources = {track.file.path: root / track.file.path for track in used}
     names = named(used)
-    wanted = audio.Request(sources, request.audio, request.plan)
     seconds = max(request.plan.duration, *(track.duration for track in used))
     passes = 1 + request.plan.normalize
-    async with beating(Progress(total=passes * seconds)) as progress:
-        loudness = await _measured(wanted, root / folder, names, _into(progress)) if request.plan.normalize else {}
+    async with (
+        beating(Progress(total=passes * seconds)) as progress,
+        at_work(request.job_id, sources={track.file for track in used}) as work,
+    ):
+        made = fresh(work.root / folder)
+        files = {name: work.root / path for name, path in paths.items()}
+        sources = {track.file.path: work.input(track.file) for track in used}
+        wanted = audio.Request(sources, request.audio, request.plan)
+        loudness = await _measured(wanted, made, names, _into(progress)) if request.plan.normalize else {}
         progress.done = (passes - 1) * seconds
         arguments = audio.audio_command(wanted, files, loudness)
         await run_ffmpeg(arguments, f"the sound of {names}", _into(progress, progress.done))
         await _check_sound(files, request)
+        await work.keep(folder)
         progress.done = progress.total
     return EncodedAudio(paths)
 
@@ -175,11 +184,6 @@ async def _measured(wanted: audio.Request, folder: Path, names: str, on_seconds:
     await run_ffmpeg(audio.measuring_command(wanted, folder), f"the sound of {names}", on_seconds)
     stats = {name: folder / f"{name}.json" for name in audio.mixes(wanted)}
     return {name: loudness_in(file) for name, file in stats.items() if file.exists()}
-
-
-def _attempt_folder(name: str) -> str:
-    """A late write of a dying attempt must not meet the next one's file."""
-    return f"encoded/{name}-{activity.info().attempt}"
 
 
 def _into(progress: Progress, before: float = 0.0) -> OnSeconds:

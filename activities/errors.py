@@ -5,11 +5,14 @@ JobError
 ├── AcquisitionError     1000   the content could not be acquired or mapped
 ├── EncodingError        2000   encoding, packaging or a content problem
 └── PublishingError      3000   the output could not be delivered
+A LostError has the code of the activity that it happens to.
 Anything else that leaves an activity is an internal error (5000).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 
 class ErrorCode(Enum):
@@ -38,6 +41,8 @@ class ErrorDetails:
 
     code: int
     error: str
+    lost: list[str] = field(default_factory=list)
+    """Of a `LostError`."""
 
 
 class JobError(Exception):
@@ -53,6 +58,31 @@ class JobError(Exception):
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class LostError(JobError):
+    """What other activities have made is no longer there, or is damaged: only making it anew helps.
+
+    Args:
+        lost: paths in the workspace.
+        code: of the activity that needs it.
+    """
+
+    def __init__(self, lost: Sequence[str], *, code: ErrorCode, retryable: bool = False) -> None:
+        names = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")  # noqa: PLR2004
+        super().__init__(
+            f"the work store has lost, or holds damaged, what the job has made ({names}); look at the store, "
+            "and start the job again",
+            retryable=retryable,
+        )
+        self.lost = [*lost]
+        self.code = code
+
+
+def lost_in(details: Sequence[Any]) -> list[str]:
+    """The paths of a `LostError`, from the details of the ApplicationError that it has become; else none."""
+    found = details[0] if details else None
+    return [*found.get("lost", [])] if isinstance(found, dict) else []
 
 
 class PrevalidationError(JobError):

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
+from activities.media.allowed import Input
 from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.storage import opened
@@ -16,8 +17,9 @@ from activities.storage.base import StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
+from activities.store.work import at_work
 from activities.tracks import VideoTrack, named
-from activities.workspace import fresh, workspace
+from activities.workspace import fresh
 from publishers.wire import Wire
 
 FOLDER = "images"
@@ -74,12 +76,16 @@ async def extract_images(request: ImagesRequest) -> Images:
     """
     if not request.video:
         raise EncodingError("the title has no picture to take images from; leave ImageExtraction out")
-    section, folder = request.section, fresh(workspace(request.job_id) / FOLDER)
+    section, video = request.section, request.video
     names = [section.pattern.replace("%", str(number)) for number in range(1, len(section.intervals) + 1)]
     below = "" if section.location else FOLDER
-    async with beating(Progress(total=len(names) + 1)) as progress:
+    async with (
+        beating(Progress(total=len(names) + 1)) as progress,
+        at_work(request.job_id, sources=[video.file]) as work,
+    ):
+        folder = fresh(work.root / FOLDER)
         for name, percent in zip(names, section.intervals, strict=True):
-            await _extract(request, request.video, percent, folder / name)
+            await _extract(work.input(video.file), video, percent, section.quality, folder / name)
             progress.done += 1
         try:
             with opened(section.location or request.publishing) as storage:
@@ -91,10 +97,9 @@ async def extract_images(request: ImagesRequest) -> Images:
     return Images(below, names)
 
 
-async def _extract(request: ImagesRequest, video: VideoTrack, percent: float, output: Path) -> None:
+async def _extract(source: Input, video: VideoTrack, percent: float, quality: int, output: Path) -> None:
     """Where pictures end before the duration that the container tells, the last one is taken."""
-    quality = request.section.quality
-    source, at = workspace(request.job_id) / video.file.path, video.duration * percent / 100
+    at = video.duration * percent / 100
     commands = [image_command(source, video, at, quality, output)]
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
     for command in commands:

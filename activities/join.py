@@ -17,8 +17,9 @@ from activities.media.ffmpeg import run_ffmpeg
 from activities.media.pictures import Pictures, pictures
 from activities.media.probe import ProbeError
 from activities.plan import Plan, VideoRendition
+from activities.store.work import at_work
 from activities.tracks import VideoTrack, named
-from activities.workspace import checksum, fresh, workspace
+from activities.workspace import attempt_folder, checksum, fresh
 
 FOLDER = "joined"
 NEAR = 0.002
@@ -62,9 +63,14 @@ async def join_chunks(request: JoinRequest) -> Joined:
         EncodingError: a joined file is not what its chunks are.
     """
     encoded = sorted(request.encoded, key=lambda chunk: chunk.index)
-    root, frames = workspace(request.job_id), sum(chunk.frames for chunk in encoded)
+    frames, folder = sum(chunk.frames for chunk in encoded), attempt_folder(FOLDER)
     names = [rendition.name for rendition in request.plan.video]
-    async with beating(Progress(total=1 + 2 * len(names))) as progress:
+    files = [path for chunk in encoded for path in chunk.paths.values()]
+    async with (
+        beating(Progress(total=1 + 2 * len(names))) as progress,
+        at_work(request.job_id, wishes=files) as work,
+    ):
+        root = work.root
         if lost := await asyncio.to_thread(_lost, root, encoded):
             if request.is_last:
                 raise _misfit(request, f"{', '.join(map(str, lost))} are gone from the work folder, or damaged in it")
@@ -72,16 +78,17 @@ async def join_chunks(request: JoinRequest) -> Joined:
         if len(encoded) == 1:
             return Joined(encoded[0].paths, frames)
         progress.done += 1
-        fresh(root / FOLDER)
+        fresh(root / folder)
         greedy: set[int] = set()
         for rendition in request.plan.video:
-            file = root / FOLDER / f"{rendition.name}.mp4"
+            file = root / folder / f"{rendition.name}.mp4"
             await _join(root, file, encoded, request)
             progress.done += 1
             seen = await _checked(file, frames, request)
             greedy |= greedy_chunks(seen, rendition, request.chunks)
             progress.done += 1
-    return Joined({name: f"{FOLDER}/{name}.mp4" for name in names}, frames, greedy=sorted(greedy))
+        await work.keep(folder)
+    return Joined({name: f"{folder}/{name}.mp4" for name in names}, frames, greedy=sorted(greedy))
 
 
 def _lost(root: Path, encoded: list[EncodedChunk]) -> list[int]:

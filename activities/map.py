@@ -12,8 +12,8 @@ from activities.mapping.decide import decide
 from activities.mapping.names import Names
 from activities.mappings import MediaMappings
 from activities.media.probe import ProbeError, probe
+from activities.store.work import Work, at_work
 from activities.tracks import Mapped, SourceFile
-from activities.workspace import workspace
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,24 @@ async def map_media(request: MapRequest) -> Mapped:
         AcquisitionError: a file is empty or no media, a language is missing, or a `FailOn…` rule applies.
     """
     candidates, names = [], Names(request.mappings)
-    async with beating(Progress(total=len(request.files))) as progress:
+    async with (
+        beating(Progress(total=len(request.files))) as progress,
+        at_work(request.job_id, sources=request.files, failing=AcquisitionError) as work,
+    ):
         for file in request.files:
-            candidates.append(await _candidate(request.job_id, names, file))
+            candidates.append(await _candidate(work, names, file))
             progress.done += 1
     return decide(candidates, request.mappings, all_videos=request.all_videos)
 
 
-async def _candidate(job_id: str, names: Names, file: SourceFile) -> Candidate:
+async def _candidate(work: Work, names: Names, file: SourceFile) -> Candidate:
     if file.size == 0:
         raise AcquisitionError(f"the file {file.name!r} is empty; upload it again, or remove it")
     claims = await asyncio.to_thread(names.claims, file.name)
     if not any(claim.part in {"video", "audio"} for claim in claims):
         return Candidate(file, claims)
     try:
-        return Candidate(file, claims, await probe(workspace(job_id) / file.path))
+        return Candidate(file, claims, await probe(work.input(file)))
     except ProbeError as error:
         raise AcquisitionError(
             f"the file {file.name!r} {error}; replace it, remove it from the folder, or let no expression find it"

@@ -20,7 +20,8 @@ from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
 from activities.processing import CHANNELS, Archiving, OutputFormat
-from activities.workspace import fresh, workspace
+from activities.store.work import at_work
+from activities.workspace import attempt_folder, fresh
 
 FOLDER = "output"
 TITLES = "{} {}"
@@ -94,17 +95,21 @@ async def package(request: PackageRequest) -> Packaged:
     Raises:
         EncodingError: the packager failed, or the keys cannot be had.
     """
-    root = workspace(request.job_id)
-    folder = fresh(root / FOLDER)
-    outputs = {name: _output(request, name) for name in request.formats}
-    encoded = sum((root / path).stat().st_size for path in [*request.video.values(), *request.audio.values()])
-    async with beating(Progress(total=len(outputs) * encoded)) as progress:
+    root = attempt_folder(FOLDER)
+    outputs = {name: _output(request, name, root) for name in request.formats}
+    encoded = [*request.video.values(), *request.audio.values()]
+    needs = [*encoded, *(track.path for track in request.text)]
+    async with beating(Progress()) as progress, at_work(request.job_id, needs=needs) as work:
+        folder = fresh(work.root / root)
+        progress.total = len(outputs) * sum((work.root / path).stat().st_size for path in encoded)
         encryptions = await _encryptions(request)
         for name, out in outputs.items():
-            await _run(request, out, encryptions.get(scheme_of(name)), _written(folder, progress))
-    formats = [_collected(name, folder, out, request.archiving) for name, out in outputs.items()]
-    first, out = next(iter(outputs.items()))
-    return Packaged(formats, _measured(request.plan, root / out.folder, encryptions.get(scheme_of(first))))
+            await _run(request, work.root, out, encryptions.get(scheme_of(name)), _written(folder, progress))
+        formats = [_collected(name, folder, out, request.archiving) for name, out in outputs.items()]
+        first, out = next(iter(outputs.items()))
+        measured = _measured(request.plan, work.root / out.folder, encryptions.get(scheme_of(first)))
+        await work.keep(root)
+    return Packaged(formats, measured)
 
 
 async def _encryptions(request: PackageRequest) -> dict[Scheme, Encryption]:
@@ -117,9 +122,8 @@ async def _encryptions(request: PackageRequest) -> dict[Scheme, Encryption]:
 
 
 async def _run(
-    request: PackageRequest, out: Output, encryption: Encryption | None, written: Callable[[], float]
+    request: PackageRequest, root: Path, out: Output, encryption: Encryption | None, written: Callable[[], float]
 ) -> None:
-    root = workspace(request.job_id)
     command = packager.arguments(_descriptors(request, out, encryption), out, _first_language(request.plan))
     flags = packager.encryption_flags(encryption) if encryption else None
     await packager.run_packager(command, root, written, flags, _sources(request))
@@ -150,10 +154,10 @@ def _correct(folder: Path, out: Output) -> None:
         (folder / name).write_text(text)
 
 
-def _output(request: PackageRequest, name: OutputFormat) -> Output:
+def _output(request: PackageRequest, name: OutputFormat, root: str) -> Output:
     naming = request.naming or Naming()
     return Output(
-        f"{FOLDER}/{name.lower()}/" if len(request.formats) > 1 else f"{FOLDER}/",
+        f"{root}/{name.lower()}/" if len(request.formats) > 1 else f"{root}/",
         dash=name != "Hls",
         hls=name in ("Hls", "Cmaf"),
         single=name == "DashOnDemand",
@@ -246,14 +250,14 @@ def _written(folder: Path, progress: Progress) -> Callable[[], float]:
 
 def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archiving) -> PackagedFormat:
     """What the packager wrote, main manifests apart from playlists apart from media."""
-    inside = out.folder.removeprefix(f"{FOLDER}/")
+    inside = out.folder.removeprefix(f"{folder.name}/")
     files = sorted(str(path.relative_to(folder)) for path in (folder / inside).rglob("*") if path.is_file())
     links = {"dash": f"{inside}{out.dash_manifest}"} if out.dash else {}
     links |= {"hls": f"{inside}{out.hls_manifest}"} if out.hls else {}
     main = [file for file in files if file in links.values()]
     playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
     media = [file for file in files if file not in main and file not in playlists]
-    return PackagedFormat(name, FOLDER, media, playlists + main, links, archiving)
+    return PackagedFormat(name, folder.name, media, playlists + main, links, archiving)
 
 
 def _measured(plan: Plan, folder: Path, encryption: Encryption | None) -> list[Measured]:

@@ -15,8 +15,8 @@ from activities.media.pictures import pictures
 from activities.media.probe import ProbeError
 from activities.naming import AUDIO, VIDEO, Naming
 from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
+from activities.store.work import at_work
 from activities.tracks import AudioTrack, Mapped, VideoTrack, named
-from activities.workspace import workspace
 
 PRESETS = {
     "H264": {"Speed": "veryfast", "Balance": "medium", "Quality": "slow"},
@@ -157,7 +157,9 @@ async def _cut(job_id: str, planned: Plan, video: VideoTrack) -> Plan:
     if video.end < SHORTEST_FILM:
         return replace(planned, in_one_piece="it is short")
     try:
-        cutter = Cutter(video, await pictures(workspace(job_id) / video.file.path, video.index), planned.gop_seconds)
+        async with at_work(job_id, sources=[video.file]) as work:
+            seen = await pictures(work.input(video.file), video.index)
+        cutter = Cutter(video, seen, planned.gop_seconds)
         unknown = [rendition for rendition in planned.video if rendition.factor is None]
         return replace(planned, chunks=cutter.chunks(), samples=cutter.samples() if unknown else [])
     except ProbeError as error:

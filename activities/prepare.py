@@ -10,11 +10,13 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError, EncodingError
 from activities.heartbeat import Progress, beating
+from activities.media.allowed import Input
 from activities.media.command import extract_text_command
 from activities.media.ffmpeg import run_ffmpeg
+from activities.store.work import Work, at_work
 from activities.text import LARGEST, USUAL_FRAME_RATE, TextFile, to_webvtt
 from activities.tracks import Mapped, SourceFile, TextTrack
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 
 FOLDER = "text"
 
@@ -50,32 +52,38 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
     Raises:
         AcquisitionError: a file is not what its name says, or holds nothing to show.
     """
-    root, tracks = workspace(request.job_id), request.mapped.text
-    fresh(root / FOLDER)
-    async with beating(Progress(total=len(tracks))) as progress:
-        files, text = await _extracted(root, tracks), []
+    tracks, folder = request.mapped.text, attempt_folder(FOLDER)
+    needs = [track.file.path for track in tracks if track.index is None]
+    sources = {track.file for track in tracks if track.index is not None}
+    async with (
+        beating(Progress(total=len(tracks))) as progress,
+        at_work(request.job_id, needs=needs, sources=sources, failing=AcquisitionError) as work,
+    ):
+        fresh(work.root / folder)
+        files, text = await _extracted(work, folder, tracks), []
         for number, track in enumerate(tracks, 1):
             if file := files.get(number):
-                path = f"{FOLDER}/{number:04}.vtt"
+                path = f"{folder}/{number:04}.vtt"
                 # In a thread, since a large file takes seconds; it ends by itself when the activity is cancelled.
                 content = await asyncio.to_thread(to_webvtt, _described(file, track, request.mapped))
-                (root / path).write_text(content, encoding="utf-8")
+                (work.root / path).write_text(content, encoding="utf-8")
                 text.append(PreparedText(path, track.language, track.caption))
             progress.done += 1
+        await work.keep(folder)
     return Prepared(text)
 
 
-async def _extracted(root: Path, tracks: list[TextTrack]) -> dict[int, Path]:
+async def _extracted(work: Work, folder: str, tracks: list[TextTrack]) -> dict[int, Path]:
     """A file for each track, by its number; those inside of containers are read out of them, each of these once."""
     files: dict[int, Path] = {}
     outputs: dict[SourceFile, dict[int, Path]] = {}
     for number, track in enumerate(tracks, 1):
-        files[number] = root / track.file.path
+        files[number] = work.root / track.file.path
         if track.index is not None:
-            files[number] = root / FOLDER / f"{number:04}.extracted.vtt"
+            files[number] = work.root / folder / f"{number:04}.extracted.vtt"
             outputs.setdefault(track.file, {})[track.index] = files[number]
     for source, paths in outputs.items():
-        await _read_tracks(root / source.path, paths, source.name)
+        await _read_tracks(work.input(source), paths, source.name)
     empty = {path for paths in outputs.values() for path in paths.values() if not _has_cue(path)}
     return {number: file for number, file in files.items() if file not in empty}
 
@@ -86,7 +94,7 @@ def _has_cue(path: Path) -> bool:
         return "-->" in file.read(LARGEST)
 
 
-async def _read_tracks(source: Path, outputs: dict[int, Path], name: str) -> None:
+async def _read_tracks(source: Input, outputs: dict[int, Path], name: str) -> None:
     try:
         await run_ffmpeg(extract_text_command(source, outputs), repr(name))
     except EncodingError as error:

@@ -1,6 +1,7 @@
 """Every setting of a worker, read from the environment in this one place."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -11,6 +12,7 @@ from activities.storage.addresses import PrivateHost, private_hosts
 from publishers.roots import files_roots
 
 Role = Literal["all", "control", "transcode"]
+BUCKET_FOLDER = re.compile(r"s3://[A-Za-z0-9._-]{3,63}(/[^/?#\x00-\x20]+)*/?")
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -21,6 +23,8 @@ class Settings:
     files_roots: tuple[Path, ...]
     private_hosts: tuple[PrivateHost, ...]
     work_root: Path
+    work_store: str
+    """`s3://bucket/prefix`; empty = `work_root` itself, which all workers share."""
     role: Role
     transcode_slots: int
     tool_memory: int
@@ -37,8 +41,12 @@ class Settings:
         - `ENCODING_PRIVATE_HOSTS`: what `Http` locations may lead to although its address is private: host names,
           `host:port`, IP addresses or networks (`10.0.0.0/8`), separated by commas (default: none).
         - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
+        - `ENCODING_WORK_STORE`: a folder in a bucket, `s3://bucket/prefix`, that workers share instead; the work root
+          then is each worker's own (default: none). Amazon's own variables tell the rest: `AWS_ENDPOINT_URL_S3` or
+          `AWS_ENDPOINT_URL` for another service than Amazon's, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, ….
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
-        - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default 2).
+        - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default: half of the cores that it may
+          use, at least 2).
         - `ENCODING_TOOL_MEMORY_MB`: memory that one ffmpeg, ffprobe or packager may take; a file made to exhaust the
           machine then fails alone (default: all that the machine or its container has; 8K needs 7000 a rendition).
         - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
@@ -60,14 +68,23 @@ class Settings:
             files_roots=files_roots(),
             private_hosts=private_hosts(),
             work_root=Path(env.get("ENCODING_WORK_ROOT", "/var/tmp/encoding")),  # noqa: S108 - survives a reboot, unlike /tmp
+            work_store=_bucket_folder("ENCODING_WORK_STORE"),
             role=cast("Role", role),
-            transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", 2),
+            transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", max(2, len(os.sched_getaffinity(0)) // 2)),
             tool_memory=_positive("ENCODING_TOOL_MEMORY_MB", _memory()),
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
             fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),
             stall_timeout=timedelta(seconds=_positive("ENCODING_STALL_SECONDS", 300)),
         )
+
+
+def _bucket_folder(name: str) -> str:
+    text = os.environ.get(name, "")
+    if text and not BUCKET_FOLDER.fullmatch(text):
+        msg = f"{name} is {text!r}; it must have the form s3://bucket/folder, or be left out"
+        raise ValueError(msg)
+    return text
 
 
 def _positive(name: str, default: int) -> int:

@@ -1,7 +1,9 @@
 """Image Extraction: thumbnails for the seek bar, tiled on sheets, and the tracks that tell players of them."""
 
+import asyncio
 import math
 import os
+import shutil
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +19,8 @@ from activities.media.ffmpeg import run_ffmpeg
 from activities.media.manifests import Tiles, image_playlist, with_image_stream, with_tiles
 from activities.package import PackagedFormat
 from activities.plan import Plan, VideoRendition
-from activities.workspace import fresh, workspace
+from activities.store.work import at_work
+from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
 
 FOLDER = "thumbnails"
@@ -64,33 +67,44 @@ async def make_thumbnails(request: ThumbnailsRequest) -> list[PackagedFormat]:
     """
     if not request.plan.video:
         raise EncodingError("the title has no picture to take thumbnails from; set Thumbnails.Generate to false")
-    root, folder = workspace(request.job_id), workspace(request.job_id) / FOLDER
-    async with beating(Progress(total=request.plan.duration)):
-        tiles = await _made(request, folder)
-    _place_sheets([root / output.root / _folder(output) for output in request.formats], folder)
-    texts = [_texts(root / output.root, output, tiles) for output in request.formats]
-    made = list(zip(request.formats, texts, strict=True))
-    _write({root / output.root / name: text for output, new in made for name, text in new.items()})
-    return [_with_files(output, tiles, list(new)) for output, new in made]
-
-
-async def _made(request: ThumbnailsRequest, folder: Path) -> Tiles:
-    """The sheets in `folder`, at the best quality that keeps to the bandwidth."""
     tiles = layout(request.section, request.plan)
-    rendition = _source(request.plan.video, tiles)
+    rendition, [root] = _source(request.plan.video, tiles), {output.root for output in request.formats}
+    manifests = [f"{root}/{name}" for output in request.formats for name in output.links.values()]
+    needs = [request.video[rendition.name], *manifests]
+    async with beating(Progress(total=request.plan.duration)), at_work(request.job_id, needs=needs) as work:
+        folder = work.root / FOLDER
+        tiles = await _made(request, tiles, work.root / request.video[rendition.name], folder)
+        new = attempt_folder(f"with-{FOLDER}")
+        formats = await asyncio.to_thread(_with_tracks, request.formats, tiles, folder, work.root / new)
+        await work.keep(new, beside=root)
+    return formats
+
+
+def _with_tracks(formats: list[PackagedFormat], tiles: Tiles, sheets: Path, root: Path) -> list[PackagedFormat]:
+    """The formats in a folder of their own: as they are, they stay whole if this fails."""
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(root.with_name(formats[0].root), root, copy_function=os.link)
+    _place_sheets([root / _folder(output) for output in formats], sheets)
+    texts = [_texts(root, output, tiles) for output in formats]
+    _write({root / name: text for new in texts for name, text in new.items()})
+    return [_with_files(output, root.name, tiles, [*new]) for output, new in zip(formats, texts, strict=True)]
+
+
+async def _made(request: ThumbnailsRequest, tiles: Tiles, rendition: Path, folder: Path) -> Tiles:
+    """The sheets in `folder`, at the best quality that keeps to the bandwidth."""
     limit = (request.section.bandwidth_in_kbps or 0) * 1000
     for scale in SCALES:
         fresh(folder)
         # Only key frames are decoded where they are close enough to each other.
         command = thumbnails_command(
-            workspace(request.job_id) / request.video[rendition.name],
+            rendition,
             tiles,
             scale,
             folder / "%d.jpg",
             only_keys=tiles.seconds >= request.plan.gop_seconds,
             hdr=request.plan.hdr,
         )
-        await run_ffmpeg(command, f"the rendition {rendition.name}")
+        await run_ffmpeg(command, f"the rendition {rendition.stem}")
         measured = _bandwidth(folder, tiles)
         if measured <= limit or not limit:
             break
@@ -153,21 +167,16 @@ def _place_sheets(folders: list[Path], sheets: Path) -> None:
 
 
 def _write(texts: dict[Path, str]) -> None:
-    """All or, where the disk is full, none: a manifest must not tell of sheets that are not published."""
+    """In place of the files, not into them: those are linked."""
     for file, text in texts.items():
-        _new(file).write_text(text)
-    for file in texts:
-        _new(file).replace(file)
+        file.unlink(missing_ok=True)
+        file.write_text(text)
 
 
-def _new(file: Path) -> Path:
-    return file.with_name(f"{file.name}.new")
-
-
-def _with_files(output: PackagedFormat, tiles: Tiles, written: list[str]) -> PackagedFormat:
+def _with_files(output: PackagedFormat, root: str, tiles: Tiles, written: list[str]) -> PackagedFormat:
     media = [*output.media, *(f"{_folder(output)}/{number}.jpg" for number in range(1, tiles.sheets + 1))]
     new = [name for name in written if name not in output.manifests]
-    return replace(output, media=media, manifests=[*new, *output.manifests])
+    return replace(output, root=root, media=media, manifests=[*new, *output.manifests])
 
 
 def _folder(output: PackagedFormat) -> str:

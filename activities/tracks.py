@@ -19,6 +19,8 @@ class SourceFile:
     """bytes"""
     version: str = ""
     """Of the content at its location; empty where that has none."""
+    linked: bool = False
+    """It is the very file at its location, which can still be changed there; else a copy."""
 
 
 @dataclass(frozen=True)

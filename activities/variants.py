@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
 from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.join import Joined
+from activities.media.allowed import Input
 from activities.media.command import copy_video_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.pictures import Pictures, pictures, skips_pictures
 from activities.media.probe import ProbeError
 from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
+from activities.store.work import Work, at_work
 from activities.tracks import VideoTrack, named
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 
 FOLDER = "variants"
 APART = 0.02
@@ -46,29 +47,31 @@ async def copy_video(request: CopyRequest) -> Joined:
     Raises:
         EncodingError: one cannot be packaged, or does not go with the others.
     """
-    root = workspace(request.job_id)
-    fresh(root / FOLDER)
+    folder = attempt_folder(FOLDER)
     pairs = list(zip(request.plan.video, request.variants, strict=True))
-    paths = {rendition.name: f"{FOLDER}/{rendition.name}.mp4" for rendition, _ in pairs}
-    async with beating(Progress(total=2 * len(pairs))) as progress:
+    paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition, _ in pairs}
+    files = {track.file for track in request.variants}
+    async with beating(Progress(total=2 * len(pairs))) as progress, at_work(request.job_id, sources=files) as work:
+        fresh(work.root / folder)
         variants: list[_Variant] = []
         for track in request.variants:
-            variants.append(await _checked(root, track))
+            variants.append(await _checked(work.input(track.file), track))
             progress.done += 1
-        await _check_match(root, variants)
+        await _check_match(work, variants)
         for rendition, track in pairs:
-            command = copy_video_command(root / track.file.path, track, root / paths[rendition.name])
+            command = copy_video_command(work.input(track.file), track, work.root / paths[rendition.name])
             await run_ffmpeg(command, named([track]))
             progress.done += 1
+        await work.keep(folder)
     return Joined(paths, min(variant.seen.count for variant in variants))
 
 
-async def _checked(root: Path, track: VideoTrack) -> _Variant:
+async def _checked(source: Input, track: VideoTrack) -> _Variant:
     """One variant by itself."""
     if track.codec not in PACKAGED_CODECS:
         raise _unfit(track, f"is {track.codec}, and only H.264 and H.265 can be packaged")
     try:
-        seen = await pictures(root / track.file.path, track.index)
+        seen = await pictures(source, track.index)
     except ProbeError as error:
         raise _unfit(track, str(error)) from None
     if seen.is_encrypted:
@@ -83,7 +86,7 @@ async def _checked(root: Path, track: VideoTrack) -> _Variant:
     return _Variant(track, seen)
 
 
-async def _check_match(root: Path, variants: list[_Variant]) -> None:
+async def _check_match(work: Work, variants: list[_Variant]) -> None:
     """All have key frames at the same times, and one length: players change between them at key frames."""
     first = variants[0]
     for other in variants[1:]:
@@ -97,13 +100,13 @@ async def _check_match(root: Path, variants: list[_Variant]) -> None:
             raise _unfit(track, f"has {len(other.seen.keys)} key frames, and {like} {len(first.seen.keys)}")
     if len(variants) > 1:
         for variant in variants:
-            await _check_closed(root, variant)
+            await _check_closed(work, variant)
 
 
-async def _check_closed(root: Path, variant: _Variant) -> None:
+async def _check_closed(work: Work, variant: _Variant) -> None:
     """No picture needs one of before its key frame: whoever changes variants there has another one in its place."""
     track, leading = variant.track, variant.seen.leading
-    if leading and (track.codec == "h264" or await skips_pictures(root / track.file.path, track.index)):
+    if leading and (track.codec == "h264" or await skips_pictures(work.input(track.file), track.index)):
         raise _unfit(
             track,
             f"has an open GOP at {leading[0]:.2f} s: pictures behind that key frame need others before it, and "

@@ -13,8 +13,9 @@ from temporalio import activity
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating
 from activities.media.marks import PIXELS, Mark
+from activities.store.work import at_work
 from activities.tracks import SourceFile, VideoTrack
-from activities.workspace import fresh, workspace
+from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
 
 FOLDER = "marks"
@@ -85,27 +86,32 @@ async def prepare_watermarks(request: WatermarksRequest) -> list[Mark]:
     Raises:
         AcquisitionError: a file is no image, is damaged, or too large.
     """
-    fresh(workspace(request.job_id) / FOLDER)
     files, marks = {file.name: file for file in request.files}, []
-    async with beating(Progress(total=len(request.watermarks))) as progress:
-        for number, watermark in enumerate(request.watermarks, 1):
-            file = files[watermark.watermark_file_name]
-            marks.append(await asyncio.to_thread(_prepared, request, watermark, file, number))
+    used = [files[watermark.watermark_file_name] for watermark in request.watermarks]
+    folder = attempt_folder(FOLDER)
+    async with (
+        beating(Progress(total=len(used))) as progress,
+        at_work(request.job_id, needs=[file.path for file in used], failing=AcquisitionError) as work,
+    ):
+        fresh(work.root / folder)
+        for number, (watermark, file) in enumerate(zip(request.watermarks, used, strict=True), 1):
+            image = await asyncio.to_thread(read, work.root / file.path, file.name)
+            target = work.root / f"{folder}/{number:04}.rgba"
+            marks.append(await asyncio.to_thread(_prepared, request, watermark, image, target))
             progress.done += 1
+        await work.keep(folder)
     return marks
 
 
-def _prepared(request: WatermarksRequest, watermark: Watermark, file: SourceFile, number: int) -> Mark:
-    root, path = workspace(request.job_id), f"{FOLDER}/{number:04}.rgba"
-    image = read(root / file.path, file.name)
+def _prepared(request: WatermarksRequest, watermark: Watermark, image: Image.Image, target: Path) -> Mark:
     picture = (request.video.width, request.video.height)
     width, height = placed_size(image.size, picture, watermark.size_percentage)
     # Colours of pixels that nobody sees must not bleed into those beside them: they are weighed by their alpha.
     shaped = image.convert("RGBa").resize((width, height), Image.Resampling.LANCZOS).convert("RGBA")
     shaped.putalpha(shaped.getchannel("A").point(lambda alpha: round(alpha * watermark.opacity_percentage / 100)))
-    (root / path).write_bytes(shaped.tobytes("raw", PIXELS.upper()))
+    target.write_bytes(shaped.tobytes("raw", PIXELS.upper()))
     return Mark(
-        path,
+        f"{target.parent.name}/{target.name}",
         width,
         height,
         x=_place(picture[0], width, watermark.position_x_percentage),

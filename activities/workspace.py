@@ -9,6 +9,8 @@ import zlib
 from pathlib import Path
 from uuid import UUID
 
+from temporalio import activity
+
 from activities.settings import Settings
 
 
@@ -17,6 +19,11 @@ def workspace(job_id: str) -> Path:
     folder = _path(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def attempt_folder(name: str) -> str:
+    """A folder for the results of this attempt alone: what a dying one still writes must not get among them."""
+    return f"{name}-{activity.info().attempt}"
 
 
 def fresh(folder: Path) -> Path:

@@ -1,3 +1,5 @@
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -108,6 +110,22 @@ def serve_folder() -> Iterator[Callable[[Path], str]]:
     """Serve a folder over HTTP until the test ends; returns its address."""
     with ExitStack() as stack:
         yield lambda folder: stack.enter_context(serve(folder))
+
+
+@pytest.fixture
+def mounted() -> Iterator[Callable[..., Path]]:
+    """Mount a file system until the test ends: `mounted(folder, "-t", "tmpfs", …, "tmpfs")`."""
+    mounts: list[Path] = []
+
+    def mount(folder: Path, *arguments: str | os.PathLike[str]) -> Path:
+        folder.mkdir(exist_ok=True)
+        subprocess.run(["mount", *arguments, folder], check=True)
+        mounts.append(folder)
+        return folder
+
+    yield mount
+    for folder in reversed(mounts):
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.notify import BEAT_INTERVAL, check_receivers, publish_events, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
+from activities.store.work import usable_store
 from publishers.connections import close_connections
 from workflows.codec import data_converter
 from workflows.encoding import EncodingJob
@@ -79,9 +80,14 @@ def _activities_of(queue: str) -> list[Callable[..., Any]]:
 
 @asynccontextmanager
 async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
-    """Run the workers of the configured role inside the block; leaving it lets running activities finish."""
+    """Run the workers of the configured role inside the block; leaving it lets running activities finish.
+
+    Raises:
+        RuntimeError: this machine cannot use its work folder, or the work store.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, close_connections)
+        await stack.enter_async_context(usable_store(settings))
         if settings.role in ("all", "control"):
             await stack.enter_async_context(_control_worker(client, settings))
         if settings.role in ("all", "transcode"):

@@ -1,13 +1,14 @@
 """The argument lists of ffmpeg for sound: streams are joined, mixed to the asked layouts, levelled and encoded."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
 
+from activities.media.allowed import Input
 from activities.media.command import compiled, mp4_options, opened_input
 from activities.media.loudness import Loudness, measured, normalized
 from activities.plan import AudioRendition, Plan
@@ -25,8 +26,8 @@ ENCODERS = {"AAC": "aac", "AC3": "ac3"}
 class Request:
     """What all sound is made of."""
 
-    sources: dict[str, Path]
-    """Path in the workspace → file."""
+    sources: Mapping[str, Input]
+    """Path in the workspace → what is read."""
     tracks: list[AudioTrack]
     plan: Plan
 

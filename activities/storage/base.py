@@ -25,6 +25,14 @@ class StorageError(Exception):
         self.field = field
 
 
+class DamagedError(StorageError):
+    """What has arrived of the file `name` is not what its checksum says."""
+
+    def __init__(self, name: str, algorithm: str) -> None:
+        super().__init__(f"the file {name!r} has arrived damaged: its {algorithm} checksum differs", temporary=True)
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Digest:
     """A checksum of a whole file, as a store has computed it."""

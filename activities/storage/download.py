@@ -12,7 +12,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from activities.storage.base import Entry, OnBytes, Source, Span, StorageError
+from activities.storage.base import DamagedError, Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.patience import Patience, persistently
 from activities.storage.threads import Stop, stoppable, together
@@ -90,21 +90,28 @@ def _lane(storage: Source, work: "queue.SimpleQueue[tuple[Download, Span]]", on_
 
 
 def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
-    """One run of bytes, over as many connections as it takes."""
+    at = run.start
+    for data in received(storage, download.entry, run, stop):
+        download.write(at, data)
+        at += len(data)
+        on_bytes(len(data))
+
+
+def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[bytes | memoryview]:
+    """One run of bytes, over as many connections as it takes; a piece is valid until the next is asked for."""
     patience, at = Patience(stop), run.start
     while at < run.end:
         try:
-            for data in storage.read(download.entry, Span(at, run.end)):
+            for data in storage.read(entry, Span(at, run.end)):
                 stop.check()
-                download.write(at, data)
                 at += len(data)
-                on_bytes(len(data))
+                yield data
                 patience.success()
         except StorageError as error:
             patience.failure(error)
         else:
             if at < run.end:
-                patience.failure(StorageError(f"the file {download.entry.name!r} ends too early", temporary=True))
+                patience.failure(StorageError(f"the file {entry.name!r} ends too early", temporary=True))
 
 
 class Download:
@@ -175,12 +182,9 @@ class Download:
         with self._explained():
             self._files()
             self.close()
-            if (digest := self.entry.digest) and _digest(self._part, digest.algorithm, stop) != digest.value:
+            if (digest := self.entry.digest) and digest_of(self._part, digest.algorithm, stop) != digest.value:
                 self._notes.unlink()
-                raise StorageError(
-                    f"the file {self.entry.name!r} has arrived damaged: its {digest.algorithm} checksum differs",
-                    temporary=True,
-                )
+                raise DamagedError(self.entry.name, digest.algorithm)
             self._part.replace(self._target)
             self._notes.unlink()
 
@@ -215,7 +219,8 @@ def _write_all(file: int, at: int, data: bytes | memoryview) -> None:
         at, rest = at + written, rest[written:]
 
 
-def _digest(path: Path, algorithm: str, stop: Stop) -> bytes:
+def digest_of(path: Path, algorithm: str, stop: Stop) -> bytes:
+    """Of a local file, as `Digest` has it."""
     hashed = _Crc32() if algorithm == "crc32" else hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb", buffering=0) as file:
         while data := file.read(HASH_BUFFER):

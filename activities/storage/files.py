@@ -42,13 +42,13 @@ class FilesStorage:
         """See base class."""
         with self._reading(entry.name) as file:
             status = os.fstat(file.fileno())
-            return replace(entry, size=status.st_size, version=_version(status))
+            return replace(entry, size=status.st_size, version=version_of(status))
 
     def read(self, entry: Entry, span: Span) -> Iterator[memoryview]:
         """See base class."""
         buffer = memoryview(bytearray(PIECE))
         with self._reading(entry.name) as file:
-            if entry.version not in ("", _version(os.fstat(file.fileno()))):
+            if entry.version not in ("", version_of(os.fstat(file.fileno()))):
                 raise StorageError(
                     f"the file {entry.name!r} has changed since it was listed; "
                     "start the job when it is no longer written",
@@ -59,6 +59,24 @@ class FilesStorage:
             while left and (size := file.readinto(buffer[: min(left, PIECE)])):
                 left -= size
                 yield buffer[:size]
+
+    def share(self, entry: Entry, target: Path) -> bool:
+        """Make `target` the very file, without a copy; False where the file systems do not allow that.
+
+        What is at `target` already stays: whether that is the file.
+        """
+        with self._reading(entry.name) as file:
+            if version_of(os.fstat(file.fileno())) != entry.version:
+                return False
+            if target.exists():
+                return os.path.samestat(target.stat(), os.fstat(file.fileno()))
+            try:
+                # Not by its name, which may mean another file by now; only with a folder does Python follow the link.
+                at = file.fileno()
+                os.link(f"/proc/self/fd/{at}", target, src_dir_fd=at, follow_symlinks=True)
+            except OSError:
+                return False
+        return True
 
     def upload(self, source: Content, name: str, kept: Kept) -> "FilesUpload":
         """See base class; a local copy that breaks off begins anew."""
@@ -119,7 +137,7 @@ class FilesStorage:
             return Entry(name, 0, "is a link to a folder; links to folders are not followed")
         if not stat.S_ISREG(status.st_mode):
             return Entry(name, 0, "is not a regular file")
-        return Entry(name, status.st_size, version=_version(status))
+        return Entry(name, status.st_size, version=version_of(status))
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[FileIO]:
@@ -171,7 +189,7 @@ class FilesUpload:
             return source.readinto(buffer) or 0
 
 
-def _version(status: os.stat_result) -> str:
+def version_of(status: os.stat_result) -> str:
     return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 

@@ -1,6 +1,4 @@
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,22 +12,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ENCODING_FILES_ROOT", str(folder))
     monkeypatch.setenv("ENCODING_WORK_ROOT", str(tmp_path / "work"))
     return folder
-
-
-@pytest.fixture
-def mounted() -> Iterator[Callable[..., Path]]:
-    """Mount a file system until the test ends: `mounted(folder, "-t", "tmpfs", …, "tmpfs")`."""
-    mounts: list[Path] = []
-
-    def mount(folder: Path, *arguments: str | os.PathLike[str]) -> Path:
-        folder.mkdir(exist_ok=True)
-        subprocess.run(["mount", *arguments, folder], check=True)
-        mounts.append(folder)
-        return folder
-
-    yield mount
-    for folder in reversed(mounts):
-        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

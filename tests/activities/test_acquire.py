@@ -1,4 +1,6 @@
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 from activities import acquire as module
 from activities.acquire import Acquired, AcquireRequest, acquire
 from activities.errors import AcquisitionError
+from activities.map import MapRequest, map_media
 from activities.mappings import MediaMappings
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
+from tests.clips import Clips
 
 
 async def acquired(folder: Path, **mappings: object) -> Acquired:
@@ -28,6 +32,30 @@ async def failure(folder: Path, **mappings: object) -> AcquisitionError:
 
 def inode(path: Path) -> int:
     return path.stat().st_ino
+
+
+@pytest.fixture
+def elsewhere(root: Path, mounted: Callable[..., Path]) -> Path:
+    """A source on another file system than the workspace."""
+    return mounted(root / "elsewhere", "-t", "tmpfs", "tmpfs")
+
+
+async def test_a_source_on_the_same_file_system_is_not_copied(root: Path) -> None:
+    (root / "a.mp4").write_text("a.mp4")
+    for _ in range(2):  # the second time as another attempt
+        (file,) = (await acquired(root)).files
+        assert inode(workspace(JOB_ID) / file.path) == inode(root / "a.mp4")
+        assert file.linked
+
+
+async def test_a_linked_source_that_is_written_to_fails_the_job(root: Path, clip: Clips) -> None:
+    shutil.copy(clip(), root / "a.mp4")
+    (file,) = (await acquired(root)).files
+    with (root / "a.mp4").open("ab") as writer:
+        writer.write(b"more")
+    with pytest.raises(AcquisitionError, match=r"'a\.mp4' was written to") as caught:
+        await Running()(map_media, MapRequest(JOB_ID, [file], MediaMappings()))
+    assert not caught.value.retryable
 
 
 async def test_usable_files_are_copied_and_the_rest_is_told(root: Path) -> None:
@@ -60,16 +88,16 @@ async def test_progress_counts_bytes_to_the_end(root: Path) -> None:
     assert (running.beats[-1].done, running.beats[-1].total) == (3_000_005, 3_000_005)
 
 
-async def test_an_attempt_after_a_kill_keeps_what_is_complete(root: Path) -> None:
+async def test_an_attempt_after_a_kill_keeps_what_is_complete(elsewhere: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
-        (root / name).write_text(name)
-    await acquired(root)
+        (elsewhere / name).write_text(name)
+    await acquired(elsewhere)
     source = workspace(JOB_ID) / "source"
     kept = inode(source / "0001.mp4")
     (source / "0002.mp4").rename(source / "0002.mp4.part")
     (source / "0002.mp4.part").write_text("ha")
     running = Running()
-    await running(acquire, request(root))
+    await running(acquire, request(elsewhere))
     assert inode(source / "0001.mp4") == kept
     assert (source / "0002.mp4").read_text() == "b.mp4"
     assert running.beats[-1].share == 1
@@ -83,11 +111,11 @@ async def test_a_changed_source_is_copied_anew(root: Path) -> None:
     assert (workspace(JOB_ID) / first.path).read_text() == "a.mp4"
 
 
-async def test_a_cancelled_copy_is_never_taken_for_complete(root: Path) -> None:
-    with (root / "a.mp4").open("wb") as file:
+async def test_a_cancelled_copy_is_never_taken_for_complete(elsewhere: Path) -> None:
+    with (elsewhere / "a.mp4").open("wb") as file:
         file.truncate(1 << 40)
     part = workspace(JOB_ID) / "source" / "0001.mp4.part"
-    await Running().cancelled(acquire, request(root), part.exists)
+    await Running().cancelled(acquire, request(elsewhere), part.exists)
     assert not part.with_name("0001.mp4").exists()
 
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from activities.cuts import Chunk
 from activities.encode import AudioRequest, ChunkRequest, encode_audio, encode_chunk
-from activities.errors import EncodingError
+from activities.errors import LostError
 from activities.media.packager import Output, Shown, audio
 from activities.naming import Naming
 from activities.package import Packaged, PackageRequest, package
@@ -76,7 +76,7 @@ async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
 
 
 def output(name: str = "") -> Path:
-    return workspace(JOB_ID) / "output" / name
+    return workspace(JOB_ID) / "output-1" / name
 
 
 def assert_plays(address: str, request: PackageRequest, *, video: int, audio: int) -> None:
@@ -319,11 +319,11 @@ async def test_cancelled_it_leaves_no_process(request_: PackageRequest) -> None:
 
 
 async def test_a_lost_file_is_worth_another_attempt_and_names_no_path(request_: PackageRequest) -> None:
-    shutil.rmtree(workspace(JOB_ID) / "encoded")
-    (workspace(JOB_ID) / "encoded").mkdir()
-    lost = dict.fromkeys(request_.video, "text/0001.vtt")
-    with pytest.raises(EncodingError) as caught:
-        await packaged(request_, video=lost, audio=dict.fromkeys(request_.audio, "text/0001.vtt"))
+    lost = next(iter(request_.video.values()))
+    (workspace(JOB_ID) / lost).unlink()
+    with pytest.raises(LostError) as caught:
+        await packaged(request_)
+    assert caught.value.lost == [lost]
     assert caught.value.retryable
     assert str(workspace(JOB_ID)) not in str(caught.value)
 

@@ -63,7 +63,7 @@ async def made(video: dict[str, str], formats: list[OutputFormat], **fields: Any
 
 
 def output(name: str) -> Path:
-    return workspace(JOB_ID) / "output" / name
+    return workspace(JOB_ID) / "with-thumbnails-1" / name
 
 
 def greys(sheet: Path, columns: int, rows: int) -> list[int]:
@@ -120,11 +120,12 @@ async def test_the_bandwidth_is_kept_to(root: Path, clip: Clips) -> None:
     workspace(JOB_ID)
     source = clip(seconds=4, audio=None)
     (workspace(JOB_ID) / "large.mp4").write_bytes(source.read_bytes())
-    plan = Plan([RUNGS[1]], duration=4)
+    plan, video = Plan([RUNGS[1]], duration=4), {"large": "large.mp4"}
+    packaged = await Running()(package, PackageRequest(JOB_ID, plan, ["Dash"], video))
     sizes = []
     for limit in (None, 20):
         section = Thumbnails(generate=True, width=160, duration_in_seconds=1, bandwidth_in_kbps=limit)
-        await Running()(make_thumbnails, ThumbnailsRequest(JOB_ID, section, plan, {"large": "large.mp4"}, []))
+        await Running()(make_thumbnails, ThumbnailsRequest(JOB_ID, section, plan, video, packaged.formats))
         sizes.append((workspace(JOB_ID) / "thumbnails/1.jpg").stat().st_size)
     assert sizes[1] * 8 / 4 <= 20_000 < sizes[0] * 8 / 4
 

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,8 @@ READY = "worker is ready"
 class Service:
     """A worker in a process of its own, with a root for `Files` locations below `folder`."""
 
-    def __init__(self, folder: Path, address: str, **settings: str) -> None:
+    def __init__(self, folder: Path, address: str, inside: Sequence[str] = (), **settings: str) -> None:
+        """`inside`: a command that runs another one, in a namespace for example."""
         self.root = folder / "media"
         self.work = folder / "work"
         self.events_folder = self.root / "events"
@@ -40,7 +41,8 @@ class Service:
             "PYTHONUNBUFFERED": "1",
             **settings,
         }
-        self._worker = Process([sys.executable, str(ROOT / "worker.py")], self._log, self._is_ready, env)
+        command = [*inside, sys.executable, str(ROOT / "worker.py")]
+        self._worker = Process(command, self._log, self._is_ready, env)
         self.kill, self.stop = self._worker.kill, self._worker.stop
         self._address = address
         self._ready_before = 0

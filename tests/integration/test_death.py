@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,13 @@ async def _assert_finished(service: Service, job_id: str, output: Path) -> None:
     assert {path.name for path in output.rglob("manifest.*")} == {"manifest.mpd", "manifest.m3u8"}
 
 
-async def test_killed_while_it_acquires(mortal: Service, clip: Clips) -> None:
-    source = mortal.source(clip())
+async def test_killed_while_it_acquires(mortal: Service, clip: Clips, mounted: Callable[..., Path]) -> None:
+    # On another file system than the workspace: there it has to be copied.
+    source = mounted(mortal.root / "elsewhere", "-t", "tmpfs", "tmpfs")
     # Bytes that an mp4 may carry behind its last box: they take a while to copy.
-    big = source / "big.mp4"
-    big.write_bytes((source / "movie.mp4").read_bytes())
-    os.truncate(big, 1 << 30)
+    for name, size in (("movie.mp4", 0), ("big.mp4", 1 << 30)):
+        shutil.copy(clip(), source / name)
+        os.truncate(source / name, size or clip().stat().st_size)
     job = mortal.job(source, MediaMappings={"VideoStreamExpression": r"movie|big"})
     handle = await mortal.submit(job)
     while not list(mortal.work.rglob("*.part")):

@@ -22,10 +22,10 @@ from workflows.plugin import control_plugin, transcode_plugin
 
 
 async def test_5000_an_error_that_nobody_foresaw(tmp_path: Path, temporal_server: TemporalServer, clip: Clips) -> None:
-    # A work folder below a file: no activity expects that.
-    (tmp_path / "file").write_text("")
-    settings = {"ENCODING_WORK_ROOT": str(tmp_path / "file" / "work")}
-    with running(tmp_path / "service", temporal_server.address, **settings) as service:
+    with running(tmp_path / "service", temporal_server.address) as service:
+        # A file where the work folder was: no activity expects that.
+        service.work.rmdir()
+        service.work.write_text("")
         ended = await service.run(service.job(service.source(clip())))
         assert (ended.error["Code"], ended.error["Error"]) == (5000, "Internal Error")
         assert "log" in ended.error["Message"]

@@ -8,16 +8,21 @@ CHUNK = 1 << 16
 
 
 class Proxy:
-    """A TCP connection between a client and a server on 127.0.0.1, with a knife in it."""
+    """A TCP connection between a client and a server on 127.0.0.1, with a knife in it.
 
-    host = "127.0.0.1"
+    Args:
+        host: the address that it listens on.
+    """
 
-    def __init__(self, port: int) -> None:
-        self._target = (self.host, port)
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self._target = ("127.0.0.1", port)
         self._listener = socket.create_server((self.host, 0))
         self.port: int = self._listener.getsockname()[1]
         self.opened = 0
         """Connections that were ever made."""
+        self.received = 0
+        """Bytes that the server has sent."""
         self.cut_at_answer = False
         """Cut a connection as soon as the server answers: what was asked has arrived, its confirmation has not."""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -61,6 +66,7 @@ class Proxy:
             while data := source.recv(CHUNK):
                 if self.cut_at_answer and source is pair[1]:
                     break
+                self.received += len(data) if source is pair[1] else 0
                 target.sendall(data)
         self._end(pair)
 

@@ -171,5 +171,8 @@ def _verify(entry: Entry, span: Span, found: dict[str, Any]) -> None:
     """Not all services heed the conditions of a request."""
     if entry.version not in ("", found.get("ETag", entry.version)):
         raise StorageError(f"the file {entry.name!r} cannot be read: {CHANGED}", temporary=True)
+    length = found.get("ContentRange", "").rpartition("/")[2]
+    if length.isdecimal() and int(length) != entry.size:
+        raise StorageError(f"the file {entry.name!r} cannot be read: {CHANGED}", temporary=bool(entry.version))
     if span.start and not found.get("ContentRange", "").startswith(f"bytes {span.start}-"):
         raise StorageError(f"the file {entry.name!r} cannot be read: the service does not send parts of files")

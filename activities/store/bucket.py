@@ -1,0 +1,135 @@
+"""The bucket that workers share: a storage like those of jobs, with the worker's own credentials."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Self, TypeVar
+
+from botocore.exceptions import ClientError
+from pydantic import model_validator
+
+from activities.storage.base import Entry, Span, StorageError
+from activities.storage.config import S3CompatibleLocation
+from activities.storage.s3.errors import GONE, code_of
+from activities.storage.s3.storage import S3Storage
+
+Found = TypeVar("Found")
+
+DEFAULT_REGION = "us-east-1"
+VARIABLES = {
+    "CredentialsName": "AWS_ACCESS_KEY_ID",
+    "CredentialsSecret": "AWS_SECRET_ACCESS_KEY",
+    "EndpointUrl": "AWS_ENDPOINT_URL",
+    "UriPath": "ENCODING_WORK_STORE",
+}
+
+
+class OwnBucket(S3CompatibleLocation):
+    """A folder whose credentials boto3 looks for itself: variables, a profile, the machine's role."""
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> Self:
+        return self
+
+
+def own_bucket(store: str, folder: str) -> "WorkBucket":
+    """A folder, as that of a job, in `store` (`s3://bucket/prefix`).
+
+    Raises:
+        StorageError: Amazon's variables name no service.
+    """
+    env = os.environ
+    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.amazonaws.com"
+    try:
+        location = OwnBucket(
+            provider="AmazonS3Compatible",
+            uri_path=f"{store.rstrip('/')}/{folder}",
+            endpoint_url=endpoint,
+            region=region,
+        )
+    except ValueError:
+        raise StorageError(
+            f"AWS_ENDPOINT_URL is {endpoint!r}; it must be an address, as https://s3.example.com"
+        ) from None
+    return WorkBucket(location)
+
+
+def told(error: StorageError) -> str:
+    """An error of the store for those who run it: they set variables where a job has fields."""
+    text = str(error)
+    for field, variable in VARIABLES.items():
+        text = text.replace(field, variable)
+    return text
+
+
+class WorkBucket(S3Storage):
+    """A folder in it; no name leads out of it."""
+
+    def read(self, entry: Entry, span: Span) -> Iterator[bytes]:
+        """See base class; nobody changes what is here, so that to ask again for what is different does not help."""
+        try:
+            yield from super().read(entry, span)
+        except StorageError as error:
+            if error.temporary and self._is_other(entry):
+                raise StorageError(str(error)) from None
+            raise
+
+    def size_of(self, name: str) -> int | None:
+        """In bytes; None = there is no such object."""
+        return self._unless_gone(name, lambda: int(self._client.head_object(**self._at(name))["ContentLength"]))
+
+    def text_of(self, name: str) -> bytes | None:
+        """A small object; None = there is none."""
+
+        def read() -> bytes:
+            with closing(self._client.get_object(**self._at(name))["Body"]) as body:
+                return bytes(body.read())
+
+        return self._unless_gone(name, read)
+
+    def put_text(self, name: str, text: bytes) -> None:
+        """Replace a small object."""
+        with self._explained(f"{self._shown}{name} cannot be written"):
+            self._client.put_object(**self._at(name), Body=text)
+
+    def unfinished(self) -> list[tuple[str, str]]:
+        """Uploads that were begun and not ended: name and id; a thousand at most."""
+        prefix = self._folder.prefix
+        with self._explained(f"the unfinished uploads in {self._shown} cannot be listed"):
+            found = self._client.list_multipart_uploads(Bucket=self._folder.bucket, Prefix=prefix)
+        items = [item for item in found.get("Uploads", []) if item["Key"].startswith(prefix)]
+        return [(item["Key"].removeprefix(prefix), item["UploadId"]) for item in items]
+
+    def give_up(self, name: str, unfinished: str) -> None:
+        """Take an unfinished upload back."""
+        with self._explained(f"the unfinished upload of {self._shown}{name} cannot be deleted"):
+            self._target(name).give_up(unfinished)
+
+    def check_usable(self) -> None:
+        """Fail unless files can be written, listed, read and removed; leaves nothing behind."""
+        name, text = "probe", secrets.token_bytes(16)
+        self.check_writable()
+        self.put_text(name, text)
+        is_listed = [entry.name for entry in self.entries()] == [name]
+        found = self.text_of(name)
+        self.delete(name, {})
+        if not is_listed or found != text:
+            raise StorageError(f"{self._shown} does not give back what is written to it")
+
+    def _is_other(self, entry: Entry) -> bool:
+        """Whether there is surely something else than `entry`, or nothing."""
+        with suppress(StorageError):
+            found = self._unless_gone(entry.name, lambda: self.look(entry))
+            return not found or found.size != entry.size or entry.version not in ("", found.version)
+        return False
+
+    def _unless_gone(self, name: str, request: Callable[[], Found]) -> Found | None:
+        with self._explained(f"{self._shown}{name} cannot be read"):
+            try:
+                return request()
+            except ClientError as error:
+                if code_of(error) not in GONE:
+                    raise
+                return None
