@@ -42,8 +42,8 @@ class Settings:
           `host:port`, IP addresses or networks (`10.0.0.0/8`), separated by commas (default: none).
         - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
         - `ENCODING_WORK_STORE`: a folder in a bucket, `s3://bucket/prefix`, that workers share instead; the work root
-          then is each worker's own (default: none). Amazon's own variables tell the rest: `AWS_ENDPOINT_URL_S3` or
-          `AWS_ENDPOINT_URL` for another service than Amazon's, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, ….
+          then is each worker's own (default: none). `ENCODING_WORK_STORE_ENDPOINT` is the address of another service
+          than Amazon's; Amazon's own variables tell the rest: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, ….
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
         - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default: half of the cores that it may
           use, at least 2).

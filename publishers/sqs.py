@@ -54,12 +54,7 @@ class SqsConnection:
             endpoint_url=config.endpoint_url,
             verify=authorities(),
             # Whoever calls decides on the next attempt: a hidden one would take the time of all others.
-            config=Config(
-                connect_timeout=PATIENCE,
-                read_timeout=PATIENCE,
-                retries={"total_max_attempts": 1},
-                ignore_configured_endpoint_urls=True,  # those of the worker's environment are not the job's
-            ),
+            config=Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1}),
         )
 
     def send(self, config: AmazonSqs, message: Message) -> None:

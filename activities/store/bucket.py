@@ -20,7 +20,7 @@ DEFAULT_REGION = "us-east-1"
 VARIABLES = {
     "CredentialsName": "AWS_ACCESS_KEY_ID",
     "CredentialsSecret": "AWS_SECRET_ACCESS_KEY",
-    "EndpointUrl": "AWS_ENDPOINT_URL",
+    "EndpointUrl": "ENCODING_WORK_STORE_ENDPOINT",
     "UriPath": "ENCODING_WORK_STORE",
 }
 
@@ -37,11 +37,12 @@ def own_bucket(store: str, folder: str) -> "WorkBucket":
     """A folder, as that of a job, in `store` (`s3://bucket/prefix`).
 
     Raises:
-        StorageError: Amazon's variables name no service.
+        StorageError: the variables name no service.
     """
     env = os.environ
     region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    endpoint = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.amazonaws.com"
+    # A variable of its own: boto3 would lead jobs that name Amazon to that of Amazon.
+    endpoint = env.get("ENCODING_WORK_STORE_ENDPOINT") or f"https://s3.{region}.amazonaws.com"
     try:
         location = OwnBucket(
             provider="AmazonS3Compatible",
@@ -51,7 +52,7 @@ def own_bucket(store: str, folder: str) -> "WorkBucket":
         )
     except ValueError:
         raise StorageError(
-            f"AWS_ENDPOINT_URL is {endpoint!r}; it must be an address, as https://s3.example.com"
+            f"ENCODING_WORK_STORE_ENDPOINT is {endpoint!r}; it must be an address, as https://s3.example.com"
         ) from None
     return WorkBucket(location)
 

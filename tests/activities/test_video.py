@@ -10,16 +10,18 @@ from typing import Any
 import ffmpeg
 import imageio_ffmpeg
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from activities.cuts import Chunk
 from activities.encode import ChunkRequest, encode_chunk
 from activities.media.color import HLG, PQ, tone_mapped
-from activities.media.command import image_command
+from activities.media.command import image_command, thumbnails_command
+from activities.media.ffmpeg import run_ffmpeg
 from activities.media.marks import Mark
 from activities.package import PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.processing import ContentProcessing
-from activities.thumbnails import Thumbnails, ThumbnailsRequest, make_thumbnails
+from activities.thumbnails import Thumbnails, layout
 from activities.tracks import Mapped
 from activities.workspace import workspace
 from tests.activities.reading import _probed as probed
@@ -131,9 +133,13 @@ async def test_thumbnails_of_hdr_have_the_standard_range(tmp_path: Path) -> None
     hdr = {"VideoFormat": "H265", "ExtractAndApplyHDR": True}
     made, files = await planned_and_encoded(hdr_clip(tmp_path / "hdr.mp4"), (), **hdr)
     section = Thumbnails(generate=True, width=320, height=180, duration_in_seconds=1)
-    await Running()(make_thumbnails, ThumbnailsRequest(JOB_ID, section, made, files))
+    [rendition] = (workspace(JOB_ID) / file for file in files.values())
+    command = thumbnails_command(
+        rendition, layout(section, made), 2, tmp_path / "%d.jpg", only_keys=False, hdr=made.hdr
+    )
+    await ActivityEnvironment().run(run_ffmpeg, command, "the film")
     # As in stills.
-    assert lumas(workspace(JOB_ID) / "thumbnails/1.jpg", (80, 90), (240, 90)) == pytest.approx([191, 246], abs=4)
+    assert lumas(tmp_path / "1.jpg", (80, 90), (240, 90)) == pytest.approx([191, 246], abs=4)
 
 
 @pytest.mark.parametrize(("transfer", "brightest"), [(PQ, 235), (HLG, 227)])

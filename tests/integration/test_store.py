@@ -41,7 +41,7 @@ class Common:
         return {
             "ENCODING_ROLE": role,
             "ENCODING_WORK_STORE": self.store.location.uri_path.rstrip("/"),
-            "AWS_ENDPOINT_URL": f"http://{way.host}:{way.port}",
+            "ENCODING_WORK_STORE_ENDPOINT": f"http://{way.host}:{way.port}",
             "AWS_ACCESS_KEY_ID": self.s3.admin.key_id,
             "AWS_SECRET_ACCESS_KEY": self.s3.admin.secret,
             **more,

@@ -87,7 +87,6 @@ def _patient() -> Config:
         read_timeout=SILENT_SECONDS,
         retries={"total_max_attempts": 1},  # the engine tries again
         tcp_keepalive=True,
-        ignore_configured_endpoint_urls=True,  # those of the worker's environment are not the job's
     )
 
 

@@ -20,7 +20,7 @@ Disk = Callable[[str], Path]
 def give_bucket(patch: pytest.MonkeyPatch, s3: S3, folder: str, who: Identity = S3.admin) -> None:
     """What a worker is told of its store."""
     patch.setenv("ENCODING_WORK_STORE", f"s3://{s3.bucket}/{folder}")
-    patch.setenv("AWS_ENDPOINT_URL", s3.url)
+    patch.setenv("ENCODING_WORK_STORE_ENDPOINT", s3.url)
     patch.setenv("AWS_ACCESS_KEY_ID", who.key_id)
     patch.setenv("AWS_SECRET_ACCESS_KEY", who.secret)
 

@@ -53,7 +53,7 @@ def way(bucket: Place, s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prox
     """Between workers and the bucket."""
     assert bucket.names() == []
     with Proxy(s3.port) as proxy:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{proxy.host}:{proxy.port}")
+        monkeypatch.setenv("ENCODING_WORK_STORE_ENDPOINT", f"http://{proxy.host}:{proxy.port}")
         yield proxy
 
 

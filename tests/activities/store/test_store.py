@@ -259,8 +259,8 @@ async def test_a_worker_that_cannot_use_its_store_says_so_at_its_start(
 async def test_an_endpoint_that_is_none_is_named(s3: S3, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert root.is_dir()
     give_bucket(monkeypatch, s3, "work")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "minio:9000")
-    with pytest.raises(RuntimeError, match="AWS_ENDPOINT_URL is 'minio:9000'"):
+    monkeypatch.setenv("ENCODING_WORK_STORE_ENDPOINT", "minio:9000")
+    with pytest.raises(RuntimeError, match="ENCODING_WORK_STORE_ENDPOINT is 'minio:9000'"):
         async with usable_store(Settings.from_environment()):
             pass
 
@@ -300,7 +300,7 @@ def test_a_store_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: 
 
 def test_the_store_of_the_worker_is_not_that_of_the_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that names Amazon must not end at the service that the worker's variables name."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ENCODING_WORK_STORE_ENDPOINT", "http://127.0.0.1:9")
     there = {"provider": "AmazonS3", "uri_path": "https://media.s3.eu-west-1.amazonaws.com/in/"}
     job = AmazonS3Location.model_validate(there | {"credentials_name": "key", "credentials_secret": "secret"})
     assert S3Storage(job)._client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
