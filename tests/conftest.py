@@ -21,7 +21,15 @@ from tests.servers.temporal import TemporalServer
 
 pytest_plugins = ["tests.places"]
 
-LONGEST = ("test_delivery", "test_death", "test_outages", "test_cli_remote", "test_players")
+LONGEST = (
+    "test_delivery",
+    "test_death",
+    "test_outages",
+    "test_cli_remote",
+    "test_players",
+    "test_chunks",
+    "test_store",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
-from tests.clips import Clips
+from tests.clips import Clips, _run
 from tests.integration.conformance import problems
 from tests.integration.service import Ended, Service, running
+from tests.servers.process import started
 from tests.servers.temporal import TemporalServer
 
 SECONDS = 120
@@ -21,6 +22,8 @@ CHUNKS = 6
 SLOTS = 2
 BITRATE = 60
 """kbit/s"""
+PACKET, VIDEO_STREAM = 188, 0x100
+"""Bytes, and the number of the first stream, of MPEG-TS as ffmpeg writes it."""
 
 
 @pytest.fixture
@@ -119,6 +122,20 @@ async def test_a_crash_costs_the_chunks_in_flight_alone(service: Service, film: 
     assert service.tools() == []
 
 
+async def test_a_killed_server_costs_no_chunk(tmp_path: Path, film: Path) -> None:
+    server = TemporalServer(tmp_path)
+    with started(server), running(tmp_path / "service", server.address) as service:
+        job = film_job(service, film)
+        handle = await service.submit(job)
+        await until_finished(handle, 1)
+        server.kill()
+        server.restart()
+        handle = (await service.client()).get_workflow_handle(handle.id)
+        assert_whole(await service.end(handle), job)
+        chunks = await told(handle)
+        assert (set(chunks.scheduled.values()), chunks.repeated) == ({1}, [])
+
+
 async def test_a_chunk_that_gets_lost_is_encoded_again(service: Service, film: Path) -> None:
     job = film_job(service, film)
     handle = await service.submit(job)
@@ -159,3 +176,28 @@ async def test_a_long_film_delays_another_job_by_one_chunk_at_most(
         assert (await long.describe()).status is WorkflowExecutionStatus.RUNNING
         await long.signal("cancel", "enough was seen")
         assert (await service.end(long)).status == "CANCELED"
+
+
+async def test_a_film_whose_pictures_get_lost_is_encoded_in_one_piece(
+    service: Service, film: Path, tmp_path: Path
+) -> None:
+    job = film_job(service, damaged(film, tmp_path / "movie.ts"))
+    handle = await service.submit(job | {"MediaMappings": {"VideoStreamExpression": r"\.ts$"}})
+    assert_whole(await service.end(handle), job)
+    assert (await told(handle)).scheduled["encode-video-0000"] == 2
+    assert "in one piece: chunk" in service.log
+
+
+def damaged(film: Path, target: Path) -> Path:
+    """As MPEG-TS, with pictures that are counted and cannot be decoded."""
+    _run("-i", str(film), "-c", "copy", str(target))
+    content = bytearray(target.read_bytes())
+    packets = range(0, len(content), PACKET)
+    for start in packets[len(packets) * 60 // 100 : len(packets) * 62 // 100]:
+        stream = int.from_bytes(content[start + 1 : start + 3]) & 0x1FFF
+        begins = content[start + 1] & 0x40
+        if stream == VIDEO_STREAM:
+            first = start + (60 if begins else 12)
+            content[first : start + PACKET] = b"U" * (start + PACKET - first)
+    target.write_bytes(content)
+    return target
