@@ -87,6 +87,7 @@ async def _renditions(folder: Path) -> dict[int, Path]:
     return {
         stream.height: file
         for file in folder.rglob("*.mp4")
+        if "trickplay" not in file.name
         for stream in (await probe(file)).tracks
         if isinstance(stream, VideoStream)
     }
