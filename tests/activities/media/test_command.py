@@ -67,6 +67,8 @@ def test_the_arguments_of_a_rendition() -> None:
         *("-map", "[s5]"),
         *MP4,
         *("-b:v", "320k"),
+        *("-b_strategy", "2"),
+        *("-bf", "4"),
         *("-bufsize", "640k"),
         *("-c:v", "libx264"),
         *("-enc_time_base", "filter"),
