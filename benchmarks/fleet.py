@@ -58,30 +58,34 @@ async def measure(scratch: Path, _: int) -> list[Table]:
 
 
 async def _fleets(client: Client, scratch: Path, bars: Progress) -> Table:
-    table = Table("workers", "chunks", "seconds", "efficiency", title=f"fleet: chunks that take {CHUNK_SECONDS} s each")
+    names = ("workers", "chunks", "seconds", "efficiency", "workers have a chunk")
+    table = Table(*names, title=f"fleet: chunks that take {CHUNK_SECONDS} s each")
     async with _process(scratch, "control"):
         for workers, chunks in FLEETS.items():
             source = await _source(scratch, f"chunks-{chunks}")
             async with _process(scratch, "transcode", workers, 1, CHUNK_SECONDS, 0):
                 handle = await jobs.submit(client, _job(source, scratch / f"out-{workers}"))
                 await _watched(handle, bars, bars.add_task(f"{workers} workers"))
-            seconds = await _chunk_phase(handle)
+            seconds, busy = await _chunk_phase(handle)
             efficiency = chunks * CHUNK_SECONDS / (workers * seconds)
-            table.add_row(str(workers), str(chunks), f"{seconds:.1f}", f"{efficiency:.1%}")
+            taken = busy / (workers * seconds)
+            table.add_row(str(workers), str(chunks), f"{seconds:.1f}", f"{efficiency:.1%}", f"{taken:.1%}")
     return table
 
 
-async def _chunk_phase(handle: jobs.Handle) -> float:
-    """Seconds from the first chunk that was scheduled to the last that was done, by the server's clock."""
-    chunks, times = set(), []
+async def _chunk_phase(handle: jobs.Handle) -> tuple[float, float]:
+    """Seconds of the whole, and the sum of what each chunk took a worker, until the server knew of its end."""
+    begun: dict[int, float] = {}
+    started: dict[int, float] = {}
+    ended: dict[int, float] = {}
     async for event in handle.fetch_history_events():
-        scheduled = event.activity_task_scheduled_event_attributes
-        done = event.activity_task_completed_event_attributes.scheduled_event_id
-        if scheduled.activity_type.name == "encode_chunk":
-            chunks.add(event.event_id)
-        if event.event_id in chunks or done in chunks:
-            times.append(event.event_time.ToNanoseconds() / 1e9)
-    return max(times) - min(times)
+        at = event.event_time.ToNanoseconds() / 1e9
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "encode_chunk":
+            begun[event.event_id] = at
+        started[event.activity_task_started_event_attributes.scheduled_event_id] = at
+        ended[event.activity_task_completed_event_attributes.scheduled_event_id] = at
+    busy = sum(ended[chunk] - started[chunk] for chunk in begun)
+    return max(ended[chunk] for chunk in begun) - min(begun.values()), busy
 
 
 async def _histories(client: Client, scratch: Path, bars: Progress) -> Table:
