@@ -134,6 +134,10 @@ class Plan:
         """What each request carries: all of it, hundreds of times, would be too much."""
         return replace(self, chunks=[], samples=[])
 
+    def of_picture(self) -> "Plan":
+        """The same for requests that each chunk makes: a title in ten languages would fill its history with them."""
+        return replace(self.without_chunks(), audio=[])
+
     @property
     def picture(self) -> float:
         """Seconds that the picture lasts; 0 without one."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import delivery, overhead, quality, transfer
+from benchmarks import delivery, fleet, overhead, quality, transfer
 
 ROUNDS = 3
 BENCHMARKS = {
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "quality": quality.measure,
     "delivery": delivery.measure,
     "transfer": transfer.measure,
+    "fleet": fleet.measure,
 }
 
 

@@ -118,7 +118,7 @@ async def _latency(client: Client, broker: RabbitMQ, scratch: Path) -> Table:
         }
         handle = await jobs.submit(client, job)
         await jobs.ended(handle)
-        delays += await _delays(handle, arrived)
+        delays += await delays_of(handle, arrived)
     await consumer
     delays.sort()
     table = Table(
@@ -140,7 +140,7 @@ ENDS = {
 }
 
 
-async def _delays(handle: jobs.Handle, arrived: dict[str, float]) -> list[float]:
+async def delays_of(handle: jobs.Handle, arrived: dict[str, float]) -> list[float]:
     """From the moment at which the server knew that the activity had ended."""
     started: dict[int, str] = {}
     ended: dict[str, float] = {}

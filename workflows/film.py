@@ -36,7 +36,7 @@ class Film:
         self._chunks = plan.chunks
         self._sample_groups = plan.sample_groups
         self._one_piece = plan.in_one_piece
-        self._plan = plan.without_chunks()
+        self._plan = plan.of_picture()
         self._marks = marks
         self._step = step
         self._quality: Quality = {}
