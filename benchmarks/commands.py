@@ -48,7 +48,13 @@ class Peer:
         linked(folder / "bin")
         path, log, command = f"{folder}/bin:/usr/bin:/bin", (folder / "log").open("ab"), self.command(folder)
         process = await asyncio.create_subprocess_shell(
-            command, cwd=folder, env={**os.environ, "PATH": path}, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(kill_after):
@@ -96,5 +102,5 @@ def _one_by_av1an(source: Path, rendition: VideoRendition, plan: Plan) -> list[s
         *(str(AV1AN), "--input", str(source), "--temp", f"work-{rendition.name}", "--resume", "--keep"),
         *("--output_file", f"{rendition.name}.mkv", "--workers", "2", *cutting),
         *("--encoder", "x264", "--video_params", f"{encoder} --keyint 50 --min-keyint 50 --no-scenecut --no-open-gop"),
-        *("--ffmpeg", f"-vf scale={rendition.width}:{rendition.height}:flags=bicubic"),
+        f"--ffmpeg=-vf scale={rendition.width}:{rendition.height}:flags=bicubic",
     ]

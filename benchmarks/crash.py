@@ -20,13 +20,13 @@ from tests.integration.service import Service, running
 from workflows.embedded import embedded_server
 from workflows.options import HEARTBEAT_TIMEOUT
 
-SECONDS, HEIGHT = 300, 240
+SECONDS, HEIGHT = 240, 180
 GOAL = "Quality"
 """Its preset is Shaka Streamer's, who has no other."""
 PROCESSING = {
     "OutputFormat": ["Dash"],
     "OptimizeFor": GOAL,
-    "VideoRepresentations": [{"Height": 240, "BitrateInKbps": 400}, {"Height": 120, "BitrateInKbps": 120}],
+    "VideoRepresentations": [{"Height": 180, "BitrateInKbps": 250}, {"Height": 90, "BitrateInKbps": 80}],
 }
 CHUNK = "encode_chunk"
 BESIDE = ("publish_events", "report_progress")
