@@ -38,31 +38,34 @@ class Peer:
             CalledProcessError: it failed.
         """
         begun = time.perf_counter()
+        await self._once(folder, kill_after)
         if kill_after is not None:
-            await self._once(folder, kill_after)
-        await self._once(folder if self.goes_on else folder.with_name(f"{folder.name}-again"), None)
+            await self._once(folder if self.goes_on else folder.with_name(f"{folder.name}-again"), None)
         return time.perf_counter() - begun
 
     async def _once(self, folder: Path, kill_after: float | None) -> None:
         folder.mkdir(exist_ok=True)
         linked(folder / "bin")
-        path, log, command = f"{folder}/bin:/usr/bin:/bin", (folder / "log").open("ab"), self.command(folder)
-        process = await asyncio.create_subprocess_shell(
-            command,
-            cwd=folder,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command, environment = self.command(folder), {**os.environ, "PATH": f"{folder}/bin:/usr/bin:/bin"}
+        with (folder / "log").open("ab") as log:
+            process = await asyncio.create_subprocess_shell(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a group, which is killed as a whole
+            )
         try:
             async with asyncio.timeout(kill_after):
                 status = await process.wait()
         except TimeoutError:
-            _kill(process.pid)
-            await process.wait()
             return
+        finally:
+            if process.returncode is None:
+                _kill(process.pid)
+                await process.wait()
         if status:
             raise subprocess.CalledProcessError(status, command, (folder / "log").read_bytes()[-2000:])
 
