@@ -20,14 +20,8 @@ from tests.integration.service import Service, running
 from workflows.embedded import embedded_server
 from workflows.options import HEARTBEAT_TIMEOUT
 
-SECONDS, HEIGHT = 240, 180
 GOAL = "Quality"
 """Its preset is Shaka Streamer's, who has no other."""
-PROCESSING = {
-    "OutputFormat": ["Dash"],
-    "OptimizeFor": GOAL,
-    "VideoRepresentations": [{"Height": 180, "BitrateInKbps": 250}, {"Height": 90, "BitrateInKbps": 80}],
-}
 CHUNK = "encode_chunk"
 BESIDE = ("publish_events", "report_progress")
 """Tell of the work."""
@@ -62,8 +56,9 @@ class Ours:
 
     name = "the service"
 
-    def __init__(self, service: Service, source: Path) -> None:
+    def __init__(self, service: Service, source: Path, processing: dict[str, Any]) -> None:
         self._service = service
+        self._processing = processing
         self._source = service.source(source)
         self.steps: list[Step] = []
         """Of the last run that nobody disturbed."""
@@ -74,7 +69,7 @@ class Ours:
     async def run(self, _: Path, kill_after: float | None) -> float:
         """As a `Peer`."""
         begun, killed = time.perf_counter(), 0.0
-        handle = await self._service.submit(_job(self._service, self._source))
+        handle = await self._service.submit(self._job())
         if kill_after is not None:
             await asyncio.sleep(kill_after)
             killed = time.time()
@@ -89,15 +84,22 @@ class Ours:
             self.idle.append(_idle(steps, killed))
         return seconds
 
+    def _job(self) -> dict[str, Any]:
+        sections = {"MediaMappings": {"FailOnNoAudioTracks": False}, "ContentProcessing": self._processing}
+        return self._service.job(self._source, **sections)
 
-async def measure(scratch: Path, source: Path, rounds: int, bars: Progress) -> list[Table]:
+
+async def measure(
+    scratch: Path, source: Path, ladder: list[dict[str, int]], rounds: int, bars: Progress
+) -> list[Table]:
     """Wall time of each, alternating; each is killed when half of its own time is over."""
-    asked = ContentProcessing.model_validate(PROCESSING)
-    planned = Plan(video_renditions(await picture_of(source), asked), preset=PRESETS["H264"][GOAL])
+    processing = {"OutputFormat": ["Dash"], "OptimizeFor": GOAL, "VideoRepresentations": ladder}
+    video, asked = await picture_of(source), ContentProcessing.model_validate(processing)
+    planned = Plan(video_renditions(video, asked), preset=PRESETS["H264"][GOAL])
     async with embedded_server(scratch / "temporal") as server:
         (scratch / "service").mkdir()
         with running(scratch / "service", server.address) as service:
-            ours = Ours(service, source)
+            ours = Ours(service, source, processing)
             others = [Contender(peer.name, peer.run) for peer in peers(source, planned)]
             contenders = [Contender(ours.name, ours.run), *others]
             task = bars.add_task("undisturbed, and killed", total=2 * rounds * len(contenders))
@@ -108,11 +110,8 @@ async def measure(scratch: Path, source: Path, rounds: int, bars: Progress) -> l
                     bars.advance(task)
                     each.killed.append(await each.run(folder.with_name(f"{folder.name}-killed"), each.whole[-1] / 2))
                     bars.advance(task)
-    return [_compared(contenders, ours, rounds), _phases(ours)]
-
-
-def _job(service: Service, source: Path) -> dict[str, Any]:
-    return service.job(source, MediaMappings={"FailOnNoAudioTracks": False}, ContentProcessing=PROCESSING)
+    title = f"crash: {video.duration:.0f} s of {video.height}p in {len(ladder)} renditions, {GOAL}, medians of {rounds}"
+    return [_compared(contenders, ours, title), _phases(ours)]
 
 
 async def _told(handle: WorkflowHandle[Any, Any]) -> tuple[list[Step], float]:
@@ -144,9 +143,8 @@ def _idle(steps: list[Step], killed: float) -> float:
     return max(0.0, again - max(before, killed))
 
 
-def _compared(contenders: list[Contender], ours: Ours, rounds: int) -> Table:
-    table = Table("who", "undisturbed s", "of ours", "killed at half time s", "of undisturbed")
-    table.title = f"crash: {SECONDS} s of {HEIGHT}p in 2 renditions, {GOAL}, medians of {rounds}"
+def _compared(contenders: list[Contender], ours: Ours, title: str) -> Table:
+    table = Table("who", "undisturbed s", "of ours", "killed at half time s", "of undisturbed", title=title)
     own = statistics.median(contenders[0].whole)
     for each in contenders:
         whole, killed = statistics.median(each.whole), statistics.median(each.killed)
