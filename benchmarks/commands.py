@@ -104,6 +104,6 @@ def _one_by_av1an(source: Path, rendition: VideoRendition, plan: Plan) -> list[s
     return [
         *(str(AV1AN), "--input", str(source), "--temp", f"work-{rendition.name}", "--resume", "--keep"),
         *("--output_file", f"{rendition.name}.mkv", "--workers", "2", *cutting),
-        *("--encoder", "x264", "--video_params", f"{encoder} --keyint 50 --min-keyint 50 --no-scenecut --no-open-gop"),
+        *("--encoder", "x264", "--video_params", f"{encoder} --keyint 50 --min-keyint 50 --no-scenecut"),
         f"--ffmpeg=-vf scale={rendition.width}:{rendition.height}:flags=bicubic",
     ]
