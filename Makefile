@@ -69,7 +69,7 @@ demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: ke
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
 bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1)
-	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl forensics-samples-files
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl forensics-samples-files x264
 	@$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \

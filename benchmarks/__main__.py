@@ -9,12 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import delivery, fleet, overhead, quality, transfer
+from benchmarks import chunks, delivery, fleet, overhead, quality, transfer
 
 ROUNDS = 3
 BENCHMARKS = {
     "overhead": overhead.measure,
     "quality": quality.measure,
+    "chunks": chunks.measure,
     "delivery": delivery.measure,
     "transfer": transfer.measure,
     "fleet": fleet.measure,

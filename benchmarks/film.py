@@ -15,6 +15,8 @@ SIZE = "1280:720"
 GRAIN = "noise=alls=4:allf=t"
 """What a sensor adds to each picture anew: a photograph that moves has none, a small film made large has lost it."""
 
+NEAR_LOSSLESS = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12")
+
 
 def film(target: Path) -> None:
     """About 60 s, in 13 scenes."""
@@ -24,8 +26,13 @@ def film(target: Path) -> None:
     graph = [f"[{i}:v]{scenes[i][1]},setpts=N/25/TB,setsar=1,format=yuv420p[v{i}]" for i in places]
     graph.append("".join(f"[v{i}]" for i in places) + f"concat=n={len(scenes)},fps=25[film]")
     command = [ffmpeg, "-nostdin", "-loglevel", "error", "-y", *inputs, "-filter_complex", ";".join(graph)]
-    near_lossless = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12"]
-    subprocess.run([*command, "-map", "[film]", *near_lossless, str(target)], check=True)
+    subprocess.run([*command, "-map", "[film]", *NEAR_LOSSLESS, str(target)], check=True)
+
+
+def lengthened(film: Path, target: Path, seconds: float, height: int) -> None:
+    """The film again and again until it has lasted `seconds`, small."""
+    loop = ["-stream_loop", "-1", "-i", str(film), "-t", str(seconds), "-vf", f"scale=-2:{height}:flags=bicubic"]
+    subprocess.run([ffmpeg, "-nostdin", "-loglevel", "error", "-y", *loop, *NEAR_LOSSLESS, str(target)], check=True)
 
 
 def _clips() -> list[tuple[Path, str]]:

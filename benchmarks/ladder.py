@@ -23,7 +23,7 @@ def compared(source: Path, video: VideoTrack, plan: Plan, folder: Path, rounds: 
     folder.mkdir()
     files = {rendition.name: folder / f"ours-{rendition.name}.mp4" for rendition in plan.video}
     ours = video_command(Span(source, video, plan, Chunk(0)), files)
-    theirs = _by_an_expert(source, plan, folder)
+    theirs = by_an_expert(source, plan, folder)
     pairs = [_at_once(theirs, ours) for _ in range(rounds)]
     plain, own = (statistics.median(side) for side in zip(*pairs, strict=True))
     ratio = statistics.median(own / plain for plain, own in pairs)
@@ -48,7 +48,8 @@ def _ended(process: subprocess.Popen[bytes]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _by_an_expert(source: Path, plan: Plan, folder: Path) -> list[str]:
+def by_an_expert(source: Path, plan: Plan, folder: Path) -> list[str]:
+    """One decode, and all renditions in `folder`: `expert-` and their names."""
     places = range(len(plan.video))
     graph = [f"[0:v]split={len(places)}{''.join(f'[copy{i}]' for i in places)}"]
     graph += [f"[copy{i}]scale={plan.video[i].width}:{plan.video[i].height}:flags=bicubic[out{i}]" for i in places]

@@ -57,12 +57,13 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
 
 
 async def timed(work: Awaitable[object]) -> tuple[float, float]:
-    cpu, start = _children_seconds(), time.perf_counter()
+    cpu, start = children_seconds(), time.perf_counter()
     await work
-    return time.perf_counter() - start, _children_seconds() - cpu
+    return time.perf_counter() - start, children_seconds() - cpu
 
 
-def _children_seconds() -> float:
+def children_seconds() -> float:
+    """CPU time of all processes that were started here and have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 

@@ -98,25 +98,27 @@ Picture = dict[str, float]
 
 
 async def _pictures(source: Path, files: dict[int, Path], ladder: list[VideoRendition]) -> list[Picture]:
-    return [await _picture(source, files[rendition.height], rendition) for rendition in ladder]
+    return [await picture(source, files[rendition.height], rendition) for rendition in ladder]
 
 
-async def _picture(source: Path, file: Path, rendition: VideoRendition) -> Picture:
+async def picture(
+    source: Path, file: Path, rendition: VideoRendition, metrics: dict[str, tuple[str, str]] = METRICS
+) -> Picture:
     """Frame by frame in the size of the rendition, against the source made as small."""
-    count, names = len(METRICS), "abc"
+    count, names = len(metrics), "abc"[: len(metrics)]
     copies = "split={}{}".format(count, "".join("[{side}{name}]".replace("{name}", name) for name in names))
     frames = "settb=1/25,setpts=N"
     graph = [
         f"[0:v]{frames},{copies.format(side='d')}",
         f"[1:v]scale={rendition.width}:{rendition.height}:flags=bicubic,{frames},{copies.format(side='r')}",
-        *(f"[d{n}][r{n}]{metric}" for n, (metric, _) in zip(names, METRICS.values(), strict=True)),
+        *(f"[d{n}][r{n}]{metric}" for n, (metric, _) in zip(names, metrics.values(), strict=True)),
     ]
     inputs = ["-i", str(file), "-i", str(source)]
     program = imageio_ffmpeg.get_ffmpeg_exe()
     ended = await run([program, "-nostdin", "-nostats", *inputs, "-lavfi", ";".join(graph), "-f", "null", "-"])
     if ended.status:
         raise RuntimeError(f"{file} cannot be compared: {ended.errors}")
-    values = {name: float(re.findall(told, ended.errors)[-1]) for name, (_, told) in METRICS.items()}
+    values = {name: float(re.findall(told, ended.errors)[-1]) for name, (_, told) in metrics.items()}
     return {**values, "kbit/s": file.stat().st_size * 8 / 1000 / (await picture_of(file)).duration}
 
 

@@ -20,16 +20,27 @@ TOOLS = {
 
 def streamed(source: Path, ladder: Sequence[VideoRendition], folder: Path) -> None:
     """DASH with one file a rendition in `folder / "out"`."""
-    folder.mkdir()
-    for name, tool in TOOLS.items():
-        (folder / name).symlink_to(tool)
+    command = streaming(source, ladder, folder)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+
+
+def streaming(source: Path, ladder: Sequence[VideoRendition], folder: Path) -> list[str]:
+    """The command that does it; its tools are those in `folder`, which has to stand first in `PATH`."""
+    linked(folder)
     configs = _configs(source, ladder)
     for name, config in configs.items():
         (folder / f"{name}.json").write_text(json.dumps(config))
     options = [part for name in configs for part in (f"--{name}-config", str(folder / f"{name}.json"))]
-    command = [str(PEERS / "bin/shaka-streamer"), *options, "--output", str(folder / "out"), "--use-system-binaries"]
-    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
-    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return [str(PEERS / "bin/shaka-streamer"), *options, "--output", str(folder / "out"), "--use-system-binaries"]
+
+
+def linked(folder: Path) -> None:
+    """Our tools in `folder`, by the names that others call them."""
+    folder.mkdir(exist_ok=True)
+    for name, tool in TOOLS.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(tool)
 
 
 def _configs(source: Path, ladder: Sequence[VideoRendition]) -> dict[str, object]:
