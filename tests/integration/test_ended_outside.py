@@ -1,0 +1,135 @@
+"""Runs that were ended from outside: by an operator, or by a time limit."""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import ScheduleHandle, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+
+from tests.clips import Clips
+from tests.integration.service import Event, Service, running
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.temporal import TemporalServer
+
+Handle = WorkflowHandle[Any, Any]
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, temporal_server: TemporalServer) -> Iterator[Service]:
+    """Its schedule exists, and comes to nothing by itself within the time of these tests."""
+    folder = tmp_path_factory.mktemp("ended")
+    with running(folder, temporal_server.address, ENCODING_SWEEP_SECONDS=str(DAY)) as service:
+        yield service
+
+
+async def schedule_of(service: Service) -> ScheduleHandle:
+    return (await service.client()).get_schedule_handle("encoding-sweep")
+
+
+async def sweep(service: Service) -> None:
+    """Until the sweep, and all that it has begun, has ended."""
+    client = await service.client()
+    await client.execute_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
+    async for run in client.list_workflows("WorkflowType = 'EndJob' AND ExecutionStatus = 'Running'"):
+        await client.get_workflow_handle(run.id).result()
+
+
+async def encoding(service: Service, clip: Clips, **changes: Any) -> Handle:
+    """A job that is in the middle of its film."""
+    job = service.job(service.source(clip(seconds=20, size="1280x720"), name="long"))
+    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
+    job["MessagePublishers"] += changes.pop("publishers", [])
+    client = await service.client()
+    handle = await client.start_workflow("EncodingJob", job, id=str(uuid.uuid4()), task_queue="encoding", **changes)
+    await service.wait_for(handle.id, "EncodingProgress")
+    return handle
+
+
+def lifecycle(events: list[Event]) -> list[Event]:
+    return [event for event in events if "Progress" not in event]
+
+
+async def test_a_terminated_job_is_told_once_to_all_and_its_files_are_removed(
+    service: Service, rabbitmq: RabbitMQ, clip: Clips
+) -> None:
+    rabbitmq.declare_queue("ended")
+    queue = {"Type": "RabbitMQ", "Protocol": "amqp", "Host": rabbitmq.host, "Port": rabbitmq.port, "Queue": "ended"}
+    queue |= {"CredentialsName": rabbitmq.user, "CredentialsSecret": rabbitmq.password}
+    handle = await encoding(service, clip, publishers=[queue])
+    assert (service.work / handle.id).exists()
+    await handle.terminate(reason="the wrong title")
+    await (await schedule_of(service)).trigger()
+    final = await service.wait_for(handle.id, "FinalError")
+    await sweep(service)
+    await sweep(service)
+    events = lifecycle(service.events(handle.id))
+    assert [event["SequenceNumber"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1] == final
+    assert (final["Code"], final["Error"], final["Phase"]) == (5000, "Internal Error", "Encoding")
+    assert final["Message"].startswith("The job was terminated by ")
+    assert final["Message"].endswith(": the wrong title")
+    received = [body for _, body in await asyncio.to_thread(rabbitmq.drain, "ended")]
+    assert lifecycle(received) == events
+    assert not (service.work / handle.id).exists()
+    assert service.tools() == []
+
+
+async def test_a_job_whose_time_is_up_is_told_also_when_the_worker_dies_meanwhile(
+    service: Service, clip: Clips
+) -> None:
+    handle = await encoding(service, clip, execution_timeout=timedelta(seconds=7))
+    while (await handle.describe()).close_time is None:
+        await asyncio.sleep(0.1)
+    client = await service.client()
+    sweeping = await client.start_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
+    await sweeping.result()
+    service.kill()
+    service.start()
+    await sweep(service)
+    finals = [event for event in service.events(handle.id) if event["EventType"] == "FinalError"]
+    assert len(finals) == 1
+    assert "time was up" in finals[0]["Message"]
+    assert finals[0]["SequenceNumber"] == len(lifecycle(service.events(handle.id)))
+    assert not (service.work / handle.id).exists()
+
+
+async def test_what_ended_by_itself_or_goes_on_is_left_alone(service: Service, clip: Clips) -> None:
+    job = service.job(service.source(clip(), name="short"))
+    ended = await service.run(job)
+    again = await service.submit(job | {"Unheard": "of"})
+    await again.terminate(reason="to be started again")
+    client = await service.client()
+    await client.start_workflow(
+        "EncodingJob",
+        job,
+        id=again.id,
+        task_queue="encoding",
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+    await sweep(service)
+    repeated = await service.end(client.get_workflow_handle(again.id))
+    assert service.events(ended.job_id) == ended.events
+    assert "FinalError" not in repeated.names
+    assert repeated.names[-1] == "JobSuccess"
+
+
+async def test_only_workspaces_that_are_old_and_of_no_running_job_are_removed(service: Service, clip: Clips) -> None:
+    paused = await service.submit(service.job(service.source(clip(), name="short")))
+    await paused.signal("pause")
+    old, new, foreign = service.work / str(uuid.uuid4()), service.work / str(uuid.uuid4()), service.work / "movies"
+    running_job = service.work / paused.id
+    for folder in (old, new, foreign, running_job):
+        folder.mkdir(exist_ok=True)
+    for folder in (old, foreign, running_job):
+        os.utime(folder, (time.time() - 2 * DAY,) * 2)
+    await sweep(service)
+    assert [folder.exists() for folder in (old, new, foreign, running_job)] == [False, True, True, True]
+    await paused.cancel()
+    await service.end(paused)
