@@ -156,7 +156,8 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
                 return
         if status not in OPEN:
             raise EndedOutside(
-                f"job {handle.id} was ended from outside ({status and status.name}); no final event follows"
+                f"job {handle.id} was ended from outside ({status and status.name}): no final event follows here, "
+                "its publishers get one"
             )
         seen += len(log.events)
         watch = log.watch

@@ -5,12 +5,14 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import ScheduleHandle, WorkflowHandle
+from temporalio.client import ScheduleHandle, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError
 
 from tests.clips import Clips
 from tests.integration.service import Event, Service, running
@@ -34,22 +36,18 @@ async def schedule_of(service: Service) -> ScheduleHandle:
 
 
 async def sweep(service: Service) -> None:
-    """Until the sweep, and all that it has begun, has ended."""
     client = await service.client()
     await client.execute_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
-    async for run in client.list_workflows("WorkflowType = 'EndJob' AND ExecutionStatus = 'Running'"):
-        await client.get_workflow_handle(run.id).result()
 
 
-async def encoding(service: Service, clip: Clips, **changes: Any) -> Handle:
-    """A job that is in the middle of its film."""
-    job = service.job(service.source(clip(seconds=20, size="1280x720"), name="long"))
-    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
-    job["MessagePublishers"] += changes.pop("publishers", [])
-    client = await service.client()
-    handle = await client.start_workflow("EncodingJob", job, id=str(uuid.uuid4()), task_queue="encoding", **changes)
-    await service.wait_for(handle.id, "EncodingProgress")
-    return handle
+async def ending(service: Service, handle: Handle) -> Handle:
+    """The workflow that ends this run, as soon as a sweep has begun it; servers list a moment later what has closed."""
+    end = (await service.client()).get_workflow_handle(f"{handle.id}-final-{handle.result_run_id}")
+    while True:
+        await sweep(service)
+        with suppress(RPCError):
+            await end.describe()
+            return end
 
 
 def lifecycle(events: list[Event]) -> list[Event]:
@@ -62,12 +60,16 @@ async def test_a_terminated_job_is_told_once_to_all_and_its_files_are_removed(
     rabbitmq.declare_queue("ended")
     queue = {"Type": "RabbitMQ", "Protocol": "amqp", "Host": rabbitmq.host, "Port": rabbitmq.port, "Queue": "ended"}
     queue |= {"CredentialsName": rabbitmq.user, "CredentialsSecret": rabbitmq.password}
-    handle = await encoding(service, clip, publishers=[queue])
+    job = service.job(service.source(clip(seconds=20, size="1280x720"), name="long"))
+    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
+    job["MessagePublishers"].append(queue)
+    handle = await service.submit(job)
+    await service.wait_for(handle.id, "EncodingProgress")
     assert (service.work / handle.id).exists()
     await handle.terminate(reason="the wrong title")
     await (await schedule_of(service)).trigger()
     final = await service.wait_for(handle.id, "FinalError")
-    await sweep(service)
+    assert await (await ending(service, handle)).result() == [None, None]
     await sweep(service)
     events = lifecycle(service.events(handle.id))
     assert [event["SequenceNumber"] for event in events] == list(range(1, len(events) + 1))
@@ -84,25 +86,28 @@ async def test_a_terminated_job_is_told_once_to_all_and_its_files_are_removed(
 async def test_a_job_whose_time_is_up_is_told_also_when_the_worker_dies_meanwhile(
     service: Service, clip: Clips
 ) -> None:
-    handle = await encoding(service, clip, execution_timeout=timedelta(seconds=7))
-    while (await handle.describe()).close_time is None:
-        await asyncio.sleep(0.1)
-    client = await service.client()
-    sweeping = await client.start_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
-    await sweeping.result()
+    client, job = await service.client(), service.job(service.source(clip(), name="short"))
+    limit = timedelta(seconds=3)
+    handle = await client.start_workflow(
+        "EncodingJob", job, id=str(uuid.uuid4()), task_queue="encoding", execution_timeout=limit
+    )
+    await handle.signal("pause")
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    end = await ending(service, handle)
     service.kill()
     service.start()
     await sweep(service)
+    await end.result()
     finals = [event for event in service.events(handle.id) if event["EventType"] == "FinalError"]
     assert len(finals) == 1
     assert "time was up" in finals[0]["Message"]
     assert finals[0]["SequenceNumber"] == len(lifecycle(service.events(handle.id)))
-    assert not (service.work / handle.id).exists()
 
 
 async def test_what_ended_by_itself_or_goes_on_is_left_alone(service: Service, clip: Clips) -> None:
     job = service.job(service.source(clip(), name="short"))
-    ended = await service.run(job)
+    ended = await service.end(by_itself := await service.submit(job))
     again = await service.submit(job | {"Unheard": "of"})
     await again.terminate(reason="to be started again")
     client = await service.client()
@@ -113,9 +118,11 @@ async def test_what_ended_by_itself_or_goes_on_is_left_alone(service: Service, c
         task_queue="encoding",
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )
-    await sweep(service)
+    assert await (await ending(service, again)).result() == []
     repeated = await service.end(client.get_workflow_handle(again.id))
     assert service.events(ended.job_id) == ended.events
+    with pytest.raises(RPCError, match="not found"):
+        await client.get_workflow_handle(f"{by_itself.id}-final-{by_itself.result_run_id}").describe()
     assert "FinalError" not in repeated.names
     assert repeated.names[-1] == "JobSuccess"
 
