@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from tests.clips import Clips
 from tests.integration.service import Event, Service, running
+from tests.servers.process import started
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.temporal import TemporalServer
 
@@ -24,10 +25,10 @@ DAY = 86_400
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, temporal_server: TemporalServer) -> Iterator[Service]:
-    """Its schedule exists, and comes to nothing by itself within the time of these tests."""
-    folder = tmp_path_factory.mktemp("ended")
-    with running(folder, temporal_server.address, ENCODING_SWEEP_SECONDS=str(DAY)) as service:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """On a server of its own: a sweep takes all jobs. The schedule exists, and is started by these tests alone."""
+    server, folder = TemporalServer(tmp_path_factory.mktemp("swept")), tmp_path_factory.mktemp("ended")
+    with started(server), running(folder, server.address, ENCODING_SWEEP_SECONDS=str(DAY)) as service:
         yield service
 
 
