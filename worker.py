@@ -12,6 +12,7 @@ from activities.settings import Settings
 from workflows.client import connect
 from workflows.logs import log_to_stderr
 from workflows.plugin import workers
+from workflows.schedule import sweep_regularly
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ async def _serve() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = await connect(runtime=_runtime())
     async with workers(client, settings):
+        if settings.role in ("all", "control") and settings.sweep_interval:
+            await sweep_regularly(client, settings.sweep_interval)
         logger.info("worker is ready: role %s, namespace %s", settings.role, client.namespace)
         await stop.wait()
         logger.info("worker is asked to stop: running activities get %s", settings.shutdown_grace)

@@ -1,6 +1,7 @@
 """What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
 from dataclasses import dataclass
+from uuid import UUID, uuid5
 
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -8,11 +9,21 @@ from temporalio.service import RPCError
 
 PAUSED = "Paused"
 """In the memo of a run: what is scheduled already does not begin."""
+JOB_ID_NAMESPACE = UUID("5a3e1f0c-2c55-4f0e-9a3b-6d1f6f1c7e11")
+
+
+def job_id_of(workflow_id: str) -> str:
+    """The JobId of a workflow: its id where that is a GUID, else a GUID made from it."""
+    try:
+        is_guid = str(UUID(workflow_id)) == workflow_id.lower()
+    except ValueError:
+        is_guid = False
+    return workflow_id if is_guid else str(uuid5(JOB_ID_NAMESPACE, workflow_id))
 
 
 @dataclass(frozen=True)
-class OwnRun:
-    """The run that asks."""
+class Run:
+    """One run of a job."""
 
     workflow_id: str
     run_id: str
@@ -32,7 +43,7 @@ async def registered_search_attributes() -> list[str]:
 
 
 @activity.defn
-async def request_cancel(run: OwnRun) -> None:
+async def request_cancel(run: Run) -> None:
     """Ask the server to cancel this run: a workflow cannot do that to itself."""
     await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 

@@ -32,6 +32,9 @@ class Settings:
     shutdown_grace: timedelta
     stall_timeout: timedelta
     fault_attempts: int
+    sweep_interval: timedelta
+    """Zero = no sweeps by this worker's doing."""
+    abandoned_after: timedelta
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -54,6 +57,9 @@ class Settings:
           go on before it hands them to another worker (default 20).
         - `ENCODING_FAULT_ATTEMPTS`: a fault that may pass (a killed process, a full disk) fails the job when it
           comes back at this attempt (default 8, about two minutes).
+        - `ENCODING_SWEEP_SECONDS`: how often the schedule that this worker makes, where there is none yet, looks for
+          jobs that were ended from outside (default 60; 0 makes none).
+        - `ENCODING_ABANDONED_HOURS`: when the workspace of a job that does not run any more is collected (default 24).
         - `ENCODING_STALL_SECONDS`: an ffmpeg that makes no progress for so long is restarted (default 300).
 
         Raises:
@@ -75,6 +81,8 @@ class Settings:
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
             fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),
+            sweep_interval=timedelta(seconds=_whole("ENCODING_SWEEP_SECONDS", 60)),
+            abandoned_after=timedelta(hours=_positive("ENCODING_ABANDONED_HOURS", 24)),
             stall_timeout=timedelta(seconds=_positive("ENCODING_STALL_SECONDS", 300)),
         )
 
@@ -88,9 +96,13 @@ def _bucket_folder(name: str) -> str:
 
 
 def _positive(name: str, default: int) -> int:
+    return _whole(name, default, least=1)
+
+
+def _whole(name: str, default: int, least: int = 0) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdecimal() or int(text) == 0:
-        msg = f"{name} is {text!r}; it must be a whole number above 0"
+    if not text.isdecimal() or int(text) < least:
+        msg = f"{name} is {text!r}; it must be a whole number" + (" above 0" if least else "")
         raise ValueError(msg)
     return int(text)
 

@@ -240,6 +240,8 @@ BODIES: tuple[type[Body], ...] = (
     JobSuccess,
     FinalError,
 )
+FINAL = {JobSuccess.__name__, FinalError.__name__}
+"""Exactly one of them ends every job."""
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.server import job_id_of
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
 from workflows import codec, keys
 from workflows.console import JobView, Terminal, printable
-from workflows.job import InvalidJob, Job, job_id_of, job_schema
+from workflows.job import InvalidJob, Job, job_schema
 from workflows.logs import log_to_stderr
 from workflows.session import EXIT_INTERRUPTED, Place, place_for, print_json, see_through
 

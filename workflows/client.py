@@ -16,9 +16,10 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notify import REPORT_INTERVAL, EventLog, Meter, PublishRequest
-from publishers.events import FinalError, JobSuccess, Message
+from activities.server import job_id_of
+from publishers.events import FINAL, Message
 from workflows.codec import data_converter
-from workflows.job import job_id_of, publishers_of
+from workflows.job import publishers_of
 from workflows.options import CONTROL_QUEUE, RESEND_WORKFLOW, WORKFLOW
 
 POLL_INTERVAL = 0.3
@@ -31,7 +32,6 @@ ANSWER_TIMEOUT = timedelta(seconds=5)
 AWAY = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
 """How the server says that no worker has answered a query."""
 OPEN = {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
-FINAL = {JobSuccess.__name__, FinalError.__name__}
 
 Handle = WorkflowHandle[Any, Any]
 
@@ -156,7 +156,8 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
                 return
         if status not in OPEN:
             raise EndedOutside(
-                f"job {handle.id} was ended from outside ({status and status.name}); no final event follows"
+                f"job {handle.id} was ended from outside ({status and status.name}): no final event follows here, "
+                "its publishers get one"
             )
         seen += len(log.events)
         watch = log.watch

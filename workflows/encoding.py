@@ -21,7 +21,7 @@ from activities.media.marks import Mark
 from activities.package import PackagedFormat, PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
-from activities.server import PAUSED
+from activities.server import PAUSED, job_id_of
 from activities.storage.config import HttpLocation, WritableLocation
 from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
@@ -29,7 +29,7 @@ from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
 from activities.watermarks import WatermarksRequest, prepare_watermarks
 from workflows.film import Film, together
-from workflows.job import Job, job_id_of
+from workflows.job import Job
 from workflows.options import WORKFLOW, Rank, deliver_activity_id, perform, priority
 
 Request = TypeVar("Request")

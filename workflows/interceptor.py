@@ -32,7 +32,7 @@ from temporalio.worker import (
 
 from activities.errors import ErrorCode, ErrorDetails, JobError, LostError
 from activities.notify import PROGRESS_SIGNAL, EventLog, Milestone
-from activities.server import OwnRun, registered_search_attributes, request_cancel
+from activities.server import Run, registered_search_attributes, request_cancel
 from activities.settings import Settings
 from workflows.board import Board
 from workflows.job import InvalidJob, Job, Undecodable, publishers_of, sender_of
@@ -213,7 +213,7 @@ class _Workflow(WorkflowInboundInterceptor):
         """Signal: the same as cancelling the run, with a reason."""
         self.cancel_reason = str(reason)[:MAX_REASON] if reason else ""
         info = workflow.info()
-        await _local(request_cancel, OwnRun(info.workflow_id, info.run_id))
+        await _local(request_cancel, Run(info.workflow_id, info.run_id))
 
     def _progress_reported(self, milestone: Milestone) -> None:
         """Signal of the reporter."""

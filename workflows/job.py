@@ -1,7 +1,6 @@
 """The job description as a whole (contract, section 5); every section belongs to the package that serves it."""
 
 from typing import Any, Self
-from uuid import UUID, uuid5
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -9,13 +8,13 @@ from pydantic_core import ErrorDetails
 from activities.images import ImageExtraction
 from activities.mappings import MediaMappings
 from activities.processing import ContentProcessing
+from activities.server import job_id_of
 from activities.storage.config import Location, WritableLocation
 from activities.thumbnails import Thumbnails
 from publishers.config import MessagePublisher
 from publishers.events import Sender
 from publishers.wire import Wire
 
-JOB_ID_NAMESPACE = UUID("5a3e1f0c-2c55-4f0e-9a3b-6d1f6f1c7e11")
 MAX_PUBLISHERS = 5
 MAX_PROBLEMS = 50
 MAX_TEXT = 4096
@@ -80,15 +79,6 @@ class Job(Wire):
 def job_schema() -> dict[str, Any]:
     """JSON Schema of the job description."""
     return Job.model_json_schema()
-
-
-def job_id_of(workflow_id: str) -> str:
-    """The JobId of a workflow: its id where that is a GUID, else a GUID made from it."""
-    try:
-        is_guid = str(UUID(workflow_id)) == workflow_id.lower()
-    except ValueError:
-        is_guid = False
-    return workflow_id if is_guid else str(uuid5(JOB_ID_NAMESPACE, workflow_id))
 
 
 def sender_of(description: object, workflow_id: str, namespace: str) -> Sender:

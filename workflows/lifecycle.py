@@ -288,6 +288,12 @@ def final_error(error: BaseException, phase: Phase, cancel_reason: str | None) -
     return events.FinalError(code=code.number, error=code.title, message=text, phase=phase)
 
 
+def ended_outside(phase: Phase, why: str) -> events.FinalError:
+    """The end of a job whose run was closed by somebody else; `why` is a sentence for its client."""
+    code = ErrorCode.INTERNAL
+    return events.FinalError(code=code.number, error=code.title, message=why, phase=phase)
+
+
 def _explain(error: BaseException, phase: Phase, cancel_reason: str | None) -> tuple[ErrorCode, str]:
     if is_cancelled_exception(error):
         return ErrorCode.CANCELLED, f"The job was cancelled: {cancel_reason or 'no reason was given'}"

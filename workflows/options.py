@@ -27,6 +27,8 @@ from activities.watermarks import prepare_watermarks
 
 WORKFLOW = "EncodingJob"
 RESEND_WORKFLOW = "ResendEvents"
+SWEEP_WORKFLOW = "Sweep"
+END_WORKFLOW = "EndJob"
 CONTROL_QUEUE = "encoding"
 """Workflows, transfers and events."""
 TRANSCODE_QUEUE = "encoding-transcode"

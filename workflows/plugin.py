@@ -11,6 +11,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.ended import end_runs, read_ended, remove_abandoned, remove_workspace
 from activities.notify import BEAT_INTERVAL, check_receivers, publish_events, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
@@ -21,6 +22,7 @@ from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
 from workflows.options import CONTROL_QUEUE, MEDIA_QUEUE, OPTIONS, TRANSCODE_QUEUE
 from workflows.resend import ResendEvents
+from workflows.sweep import EndJob, Sweep
 
 # How stale progress is, and how long a cancel takes to arrive, follow from these.
 CONTROL_HEARTBEATS = timedelta(seconds=BEAT_INTERVAL)
@@ -52,11 +54,12 @@ def control_plugin(settings: Settings) -> SimplePlugin:
     own: list[Callable[..., Any]] = [
         *(check_receivers, publish_events, report_progress),
         *(registered_search_attributes, request_cancel),
+        *(end_runs, read_ended, remove_abandoned, remove_workspace),
     ]
     return SimplePlugin(
         "encoding-control",
         data_converter=data_converter(),
-        workflows=[EncodingJob, ResendEvents],
+        workflows=[EncodingJob, ResendEvents, Sweep, EndJob],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
         ),

@@ -21,17 +21,19 @@ class ResendEvents:
     @workflow.run
     async def run(self, requests: list[PublishRequest]) -> list[str | None]:
         """Send all; returns for each request why it failed, or None."""
-        return list(await asyncio.gather(*map(self._send, requests)))
+        return list(await asyncio.gather(*(send(request, BUDGET) for request in requests)))
 
-    async def _send(self, request: PublishRequest) -> str | None:
-        try:
-            await workflow.execute_activity(
-                publish_events,
-                request,
-                schedule_to_close_timeout=BUDGET,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                summary=f"{len(request.messages)} events to {request.publisher.address}"[:200],
-            )
-        except ActivityError as error:
-            return reason(error)
-        return None
+
+async def send(request: PublishRequest, budget: timedelta) -> str | None:
+    """Hand a batch over, from a workflow; returns why that failed, or None."""
+    try:
+        await workflow.execute_activity(
+            publish_events,
+            request,
+            schedule_to_close_timeout=budget,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            summary=f"{len(request.messages)} events to {request.publisher.address}"[:200],
+        )
+    except ActivityError as error:
+        return reason(error)
+    return None

@@ -95,6 +95,17 @@ class WorkBucket(S3Storage):
         with self._explained(f"{self._shown}{name} cannot be written"):
             self._client.put_object(**self._at(name), Body=text)
 
+    def folders(self) -> list[str]:
+        """Names of the folders right below this one."""
+        pages = self._pages(Delimiter="/")
+        found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+        return [prefix.removeprefix(self._folder.prefix).rstrip("/") for prefix in found]
+
+    def last_written(self) -> float:
+        """Unix time of the newest object; 0 = there is none."""
+        items = (item for page in self._pages() for item in page.get("Contents", []))
+        return max((item["LastModified"].timestamp() for item in items), default=0.0)
+
     def unfinished(self) -> list[tuple[str, str]]:
         """Uploads that were begun and not ended: name and id; a thousand at most."""
         prefix = self._folder.prefix

@@ -1,6 +1,7 @@
 """Run a job to each of its ends on real servers and keep the histories: `python -m tests.histories.record FOLDER`."""
 
 import asyncio
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,9 @@ async def _record(service: Service, clips: Clips, folder: Path) -> None:
     source = service.source(clips(seconds=3), subtitle)
     success = service.job(source, ImageExtraction={"Intervals": [50]})
     failure = service.job(service.source(truncated(clips(seconds=3)), name="broken"))
-    for name, job in (("success", success), ("failure", failure)):
+    film = service.job(service.source(clips(seconds=120, size="128x72", audio="mono"), name="film"))
+    film["ContentProcessing"] |= {"OutputFormat": ["Cmaf"], "VideoRepresentations": [{"BitrateInKbps": 60}]}
+    for name, job in (("success", success), ("failure", failure), ("chunks", film)):
         handle = await service.submit(job)
         await service.end(handle)
         await _keep(handle, folder / f"{name}.json")
@@ -25,11 +28,18 @@ async def _record(service: Service, clips: Clips, folder: Path) -> None:
     await handle.signal("cancel", "recorded")
     await service.end(handle)
     await _keep(handle, folder / "cancel.json")
+    handle = await service.submit(failure)
+    await handle.signal("pause")
+    await service.wait_for(handle.id, "JobCreated")
+    await handle.signal("resume")
+    await service.end(handle)
+    await _keep(handle, folder / "pause.json")
 
 
 async def _keep(handle: Any, path: Path) -> None:
     # Stack traces hold the place of this checkout, which is nobody's business.
-    path.write_text((await handle.fetch_history()).to_json().replace(str(ROOT), "/encoding"))
+    text = (await handle.fetch_history()).to_json().replace(str(ROOT), "/encoding")
+    path.write_text(json.dumps(json.loads(text), separators=(",", ":")) + "\n")
     print(path)  # noqa: T201
 
 

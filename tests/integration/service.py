@@ -38,6 +38,7 @@ class Service:
             "ENCODING_FAULT_ATTEMPTS": "3",
             "ENCODING_SHUTDOWN_GRACE_SECONDS": "3",
             "ENCODING_DELIVERY_DEADLINE_SECONDS": "60",
+            "ENCODING_SWEEP_SECONDS": "0",  # tests share a server, and not the jobs that they end
             "PYTHONUNBUFFERED": "1",
             **settings,
         }

@@ -7,10 +7,10 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.server import job_id_of
 from tests.servers.ports import free_ports
 from tests.servers.temporal import TemporalServer
 from workflows import client as jobs
-from workflows.job import job_id_of
 
 JOB = {"ExternalId": "title"}
 

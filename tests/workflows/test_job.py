@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from workflows.job import InvalidJob, Job, job_id_of, publishers_of, sender_of
+from activities.server import job_id_of
+from workflows.job import InvalidJob, Job, publishers_of, sender_of
 
 GUID = "0b0f1f9a-6f0c-4e5a-9f57-0f6f2a1d2c3b"
 

@@ -126,10 +126,10 @@ class S3Storage:
         at = self._at(name)
         return Target(self._client, at, f"{self._shown}{name}", self._explainer)
 
-    def _pages(self) -> Iterator[dict[str, Any]]:
+    def _pages(self, **options: str) -> Iterator[dict[str, Any]]:
         seen, more = set[str](), dict[str, str]()
         for _ in range(MOST_PAGES):
-            page = self._page(**more)
+            page = self._page(**options, **more)
             yield page
             token = page.get("NextContinuationToken", "")
             if not page.get("IsTruncated") or not token:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from activities.settings import Settings
 from activities.storage.config import AmazonS3Location
 from activities.storage.s3.storage import S3Storage
 from activities.store import scratch
+from activities.store.abandoned import kept_jobs, last_written
 from activities.store.work import Work, at_work, emptied, usable_store
 from activities.workspace import attempt_folder
 from tests.activities.running import JOB_ID, Running, location
@@ -110,6 +112,16 @@ async def test_at_the_end_nothing_of_the_job_is_left(store: Disk) -> None:
         await working(contents, needs=["made-1/a"])
     assert not [path for path in disk.rglob("*") if path.is_file() and other not in str(path)]
     assert await working(contents, needs=["made-1/a"], job=other) == {"made-1/a": b"of another job"}
+
+
+async def test_who_has_files_in_the_store_and_since_when_is_known(store: Disk) -> None:
+    store("one")
+    since = time.time() - 2  # stores have times of whole seconds, at times those of a second ago
+    await working(keeping(MADE, "made-1"))
+    settings = Settings.from_environment()
+    assert await kept_jobs(settings) == [JOB_ID]
+    assert since < await last_written(settings, JOB_ID) < time.time() + 2
+    assert await last_written(settings, str(uuid4())) == 0
 
 
 async def test_no_attempt_replaces_what_another_has_kept(store: Disk) -> None:

@@ -1,0 +1,180 @@
+"""Runs that were ended from outside, by an operator or by a time limit: found, read and cleared away."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio import activity
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.heartbeat import Progress, beating
+from activities.notify import EventLog
+from activities.server import Run, job_id_of
+from activities.settings import Settings
+from activities.storage.base import StorageError
+from activities.store.abandoned import kept_jobs, last_written
+from activities.store.work import emptied
+from publishers.events import Message
+
+MAX_REASON = 500
+"""Characters of what an operator has given as the reason."""
+
+
+@dataclass(frozen=True)
+class EndRequest:
+    """Which runs to look for, and who ends them."""
+
+    job_type: str
+    end_type: str
+    """Takes a `Run`."""
+    task_queue: str
+    since: datetime | None
+    """When they have closed at the earliest; None = look at all that the server remembers."""
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """What is known of a run that was ended from outside."""
+
+    description: Any
+    log: list[Message]
+    """Its lifecycle events."""
+    pending: list[int]
+    """How many of them each publisher had not confirmed, in the order of the description; empty = it had none yet."""
+    phase: str | None
+    """None = no worker had seen it."""
+    why: str
+    closed_at: datetime
+
+
+@activity.defn
+async def end_runs(request: EndRequest) -> int:
+    """Start a workflow for each run that was ended from outside, and has none; returns how many are new."""
+    closed_since = f" AND CloseTime >= '{request.since.isoformat()}'" if request.since else ""
+    query = f"WorkflowType = '{request.job_type}' AND ExecutionStatus IN ('Terminated', 'TimedOut'){closed_since}"
+    new = 0
+    with _patient():
+        async with beating(Progress()):
+            async for run in activity.client().list_workflows(query):
+                new += await _start_end(request, Run(run.id, run.run_id))
+    return new
+
+
+async def _start_end(request: EndRequest, run: Run) -> bool:
+    """One that has completed, or runs, is enough; one that has failed is tried once more."""
+    with suppress(WorkflowAlreadyStartedError):
+        await activity.client().start_workflow(
+            request.end_type,
+            run,
+            id=f"{job_id_of(run.workflow_id)}-final-{run.run_id}",
+            task_queue=request.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        )
+        return True
+    return False
+
+
+@activity.defn
+async def read_ended(run: Run) -> EndedRun | None:
+    """What the run's history tells; None if the job goes on, or went on, in a later run."""
+    client = activity.client()
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    with _patient():
+        async with beating(Progress()):
+            if not await _is_last(client, run):
+                return None
+            log, delivery, phase = await _standing(handle)
+            closing = await anext(_history(handle, WorkflowHistoryEventFilterType.CLOSE_EVENT))
+            return EndedRun(
+                description=await _description(client, handle),
+                log=[event for event in log.events if event.progress is None],
+                pending=[each["Pending"] for each in delivery],
+                phase=phase,
+                why=_why(closing),
+                closed_at=closing.event_time.ToDatetime(UTC),
+            )
+
+
+async def _is_last(client: Client, run: Run) -> bool:
+    """A reset, a retry or a new start under the same id makes a later one."""
+    try:
+        return (await client.get_workflow_handle(run.workflow_id).describe()).run_id == run.run_id
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+
+
+async def _standing(handle: WorkflowHandle[Any, Any]) -> tuple[EventLog, list[dict[str, Any]], str | None]:
+    try:
+        log = await handle.query("events", result_type=EventLog)
+        progress = await handle.query("progress")
+    except RPCError as error:
+        if error.status != RPCStatusCode.FAILED_PRECONDITION:  # it was closed before any worker had seen it
+            raise
+        return EventLog([], None), [], None
+    return log, progress["Delivery"], progress["Phase"]
+
+
+async def _description(client: Client, handle: WorkflowHandle[Any, Any]) -> Any:
+    started = await anext(_history(handle, WorkflowHistoryEventFilterType.ALL_EVENT))
+    payloads = started.workflow_execution_started_event_attributes.input.payloads
+    return (await client.data_converter.decode(payloads))[0] if payloads else None
+
+
+def _history(handle: WorkflowHandle[Any, Any], kind: WorkflowHistoryEventFilterType) -> AsyncIterator[HistoryEvent]:
+    return handle.fetch_history_events(page_size=1, event_filter_type=kind)
+
+
+def _why(closing: HistoryEvent) -> str:
+    if not closing.HasField("workflow_execution_terminated_event_attributes"):
+        return "The run's time was up: whoever started the job had set a time limit; start it again with a longer one"
+    terminated = closing.workflow_execution_terminated_event_attributes
+    by = f" by {terminated.identity}" if terminated.identity else ""
+    return f"The job was terminated{by}: {terminated.reason or 'no reason was given'}"[:MAX_REASON]
+
+
+@activity.defn
+async def remove_workspace(run: Run) -> None:
+    """Remove what a job has left in the store, unless it goes on in a later run."""
+    with _patient():
+        async with beating(Progress()):
+            if await _is_last(activity.client(), run):
+                await emptied(job_id_of(run.workflow_id))
+
+
+@activity.defn
+async def remove_abandoned(job_type: str) -> list[str]:
+    """Remove the workspaces of jobs that do not run, once nobody has written to them for long; returns their JobIds."""
+    settings = Settings.from_environment()
+    before, removed = time.time() - settings.abandoned_after.total_seconds(), list[str]()
+    with _patient():
+        async with beating(Progress()):
+            kept = await kept_jobs(settings)
+            running = await _open_jobs(job_type) if kept else set()
+            for job_id in kept:
+                if job_id not in running and await last_written(settings, job_id) < before:
+                    await emptied(job_id)
+                    removed.append(job_id)
+    return removed
+
+
+async def _open_jobs(job_type: str) -> set[str]:
+    query = f"WorkflowType = '{job_type}' AND ExecutionStatus = 'Running'"
+    return {job_id_of(run.id) async for run in activity.client().list_workflows(query)}
+
+
+@contextmanager
+def _patient() -> Iterator[None]:
+    """A server or a store that does not answer now is asked again, until the activity's time is up."""
+    try:
+        yield
+    except (RPCError, StorageError) as error:
+        raise ApplicationError(str(error), type=type(error).__name__) from None

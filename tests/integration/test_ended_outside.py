@@ -1,0 +1,143 @@
+"""Runs that were ended from outside: by an operator, or by a time limit."""
+
+import asyncio
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import ScheduleHandle, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError
+
+from tests.clips import Clips
+from tests.integration.service import Event, Service, running
+from tests.servers.process import started
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.temporal import TemporalServer
+
+Handle = WorkflowHandle[Any, Any]
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """On a server of its own: a sweep takes all jobs. The schedule exists, and is started by these tests alone."""
+    server, folder = TemporalServer(tmp_path_factory.mktemp("swept")), tmp_path_factory.mktemp("ended")
+    with started(server), running(folder, server.address, ENCODING_SWEEP_SECONDS=str(DAY)) as service:
+        yield service
+
+
+async def schedule_of(service: Service) -> ScheduleHandle:
+    return (await service.client()).get_schedule_handle("encoding-sweep")
+
+
+async def sweep(service: Service) -> None:
+    client = await service.client()
+    await client.execute_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
+
+
+async def ending(service: Service, handle: Handle) -> Handle:
+    """The workflow that ends this run, as soon as a sweep has begun it; servers list a moment later what has closed."""
+    end = (await service.client()).get_workflow_handle(f"{handle.id}-final-{handle.result_run_id}")
+    while True:
+        await sweep(service)
+        with suppress(RPCError):
+            await end.describe()
+            return end
+
+
+def lifecycle(events: list[Event]) -> list[Event]:
+    return [event for event in events if "Progress" not in event]
+
+
+async def test_a_terminated_job_is_told_once_to_all_and_its_files_are_removed(
+    service: Service, rabbitmq: RabbitMQ, clip: Clips
+) -> None:
+    rabbitmq.declare_queue("ended")
+    queue = {"Type": "RabbitMQ", "Protocol": "amqp", "Host": rabbitmq.host, "Port": rabbitmq.port, "Queue": "ended"}
+    queue |= {"CredentialsName": rabbitmq.user, "CredentialsSecret": rabbitmq.password}
+    job = service.job(service.source(clip(seconds=20, size="1280x720"), name="long"))
+    job["ContentProcessing"] |= {"VideoRepresentations": [{"Height": 720, "BitrateInKbps": 1000}]}
+    job["MessagePublishers"].append(queue)
+    handle = await service.submit(job)
+    await service.wait_for(handle.id, "EncodingProgress")
+    assert (service.work / handle.id).exists()
+    await handle.terminate(reason="the wrong title")
+    await (await schedule_of(service)).trigger()
+    final = await service.wait_for(handle.id, "FinalError")
+    assert await (await ending(service, handle)).result() == [None, None]
+    await sweep(service)
+    events = lifecycle(service.events(handle.id))
+    assert [event["SequenceNumber"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1] == final
+    assert (final["Code"], final["Error"], final["Phase"]) == (5000, "Internal Error", "Encoding")
+    assert final["Message"].startswith("The job was terminated by ")
+    assert final["Message"].endswith(": the wrong title")
+    received = [body for _, body in await asyncio.to_thread(rabbitmq.drain, "ended")]
+    assert lifecycle(received) == events
+    assert not (service.work / handle.id).exists()
+    assert service.tools() == []
+
+
+async def test_a_job_whose_time_is_up_is_told_also_when_the_worker_dies_meanwhile(
+    service: Service, clip: Clips
+) -> None:
+    client, job = await service.client(), service.job(service.source(clip(), name="short"))
+    limit = timedelta(seconds=3)
+    handle = await client.start_workflow(
+        "EncodingJob", job, id=str(uuid.uuid4()), task_queue="encoding", execution_timeout=limit
+    )
+    await handle.signal("pause")
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    end = await ending(service, handle)
+    service.kill()
+    service.start()
+    await sweep(service)
+    await end.result()
+    finals = [event for event in service.events(handle.id) if event["EventType"] == "FinalError"]
+    assert len(finals) == 1
+    assert "time was up" in finals[0]["Message"]
+    assert finals[0]["SequenceNumber"] == len(lifecycle(service.events(handle.id)))
+
+
+async def test_what_ended_by_itself_or_goes_on_is_left_alone(service: Service, clip: Clips) -> None:
+    job = service.job(service.source(clip(), name="short"))
+    ended = await service.end(by_itself := await service.submit(job))
+    again = await service.submit(job | {"Unheard": "of"})
+    await again.terminate(reason="to be started again")
+    client = await service.client()
+    await client.start_workflow(
+        "EncodingJob",
+        job,
+        id=again.id,
+        task_queue="encoding",
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    )
+    assert await (await ending(service, again)).result() == []
+    repeated = await service.end(client.get_workflow_handle(again.id))
+    assert service.events(ended.job_id) == ended.events
+    with pytest.raises(RPCError, match="not found"):
+        await client.get_workflow_handle(f"{by_itself.id}-final-{by_itself.result_run_id}").describe()
+    assert "FinalError" not in repeated.names
+    assert repeated.names[-1] == "JobSuccess"
+
+
+async def test_only_workspaces_that_are_old_and_of_no_running_job_are_removed(service: Service, clip: Clips) -> None:
+    paused = await service.submit(service.job(service.source(clip(), name="short")))
+    await paused.signal("pause")
+    old, new, foreign = service.work / str(uuid.uuid4()), service.work / str(uuid.uuid4()), service.work / "movies"
+    running_job = service.work / paused.id
+    for folder in (old, new, foreign, running_job):
+        folder.mkdir(exist_ok=True)
+    for folder in (old, foreign, running_job):
+        os.utime(folder, (time.time() - 2 * DAY,) * 2)
+    await sweep(service)
+    assert [folder.exists() for folder in (old, new, foreign, running_job)] == [False, True, True, True]
+    await paused.cancel()
+    await service.end(paused)
