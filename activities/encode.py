@@ -100,10 +100,12 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     chunk, folder = request.chunk, attempt_folder(f"encoded/chunk-{request.chunk.index:04}")
     if await is_paused():
         return EncodedChunk(chunk.index, is_put_back=True)
-    expected = chunk.duration or request.video.end - chunk.start
+    expected = chunk.duration or max(0.0, request.video.end - chunk.start)
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
         files = await _encode(request, work, fresh(work.root / folder), _into(progress))
-        frames = await _checked(files, expected, named([request.video]))
+        frames = await _frames(files, named([request.video]))
+        if chunk.frames is None:
+            await _check_end(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
@@ -193,12 +195,17 @@ def _into(progress: Progress, before: float = 0.0) -> OnSeconds:
     return set_done
 
 
-async def _checked(files: dict[str, Path], expected: float, source: str) -> int:
-    """All renditions have the same frames and reach the end; returns the number of frames."""
+async def _check_end(files: dict[str, Path], expected: float, source: str) -> None:
+    """All renditions reach the end. Of a chunk whose frames are counted nothing is asked: its last may last long."""
     streams = [await _encoded(file, VideoStream, f"picture of {source}") for file in files.values()]
     duration = min(stream.duration for stream in streams)
     if not _reaches(duration, expected):
         raise _incomplete(f"video of {source}", duration, expected)
+
+
+async def _frames(files: dict[str, Path], source: str) -> int:
+    """The number of frames, which is that of all renditions."""
+    streams = [await _encoded(file, VideoStream, f"picture of {source}") for file in files.values()]
     frames = {stream.frames for stream in streams}
     if len(frames) != 1:
         raise EncodingError(f"the renditions of {source} differ in their number of frames", retryable=True)

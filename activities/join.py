@@ -53,6 +53,8 @@ class Joined:
     """Chunks whose files are gone or damaged: they have to be encoded again, and there are no paths."""
     greedy: list[int] = field(default_factory=list)
     """Chunks that begin with more than a player's buffer holds there."""
+    misfit: str = ""
+    """Why the chunks do not make up the film; there are no paths."""
 
 
 @activity.defn
@@ -60,7 +62,7 @@ async def join_chunks(request: JoinRequest) -> Joined:
     """Join without encoding, and check the joints; a single chunk is used as it is.
 
     Raises:
-        EncodingError: a joined file is not what its chunks are.
+        EncodingError: chunks are lost again and again.
     """
     encoded = sorted(request.encoded, key=lambda chunk: chunk.index)
     frames, folder = sum(chunk.frames for chunk in encoded), attempt_folder(FOLDER)
@@ -73,7 +75,7 @@ async def join_chunks(request: JoinRequest) -> Joined:
         root = work.root
         if lost := await asyncio.to_thread(_lost, root, encoded):
             if request.is_last:
-                raise _misfit(request, f"{', '.join(map(str, lost))} are gone from the work folder, or damaged in it")
+                raise _failed(request, f"{', '.join(map(str, lost))} are gone from the work folder, or damaged in it")
             return Joined(lost=lost)
         if len(encoded) == 1:
             return Joined(encoded[0].paths, frames)
@@ -84,7 +86,9 @@ async def join_chunks(request: JoinRequest) -> Joined:
             file = root / folder / f"{rendition.name}.mp4"
             await _join(root, file, encoded, request)
             progress.done += 1
-            seen = await _checked(file, frames, request)
+            seen = await _seen(file, request)
+            if misfit := _misfit(seen, frames, request.chunks):
+                return Joined(misfit=misfit)
             greedy |= greedy_chunks(seen, rendition, request.chunks)
             progress.done += 1
         await work.keep(folder)
@@ -111,19 +115,22 @@ async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: Jo
     await run_ffmpeg(join_command(listing, file), named([request.video]))
 
 
-async def _checked(file: Path, frames: int, request: JoinRequest) -> Pictures:
-    """All frames are there, and a decoder can start at each joint."""
+async def _seen(file: Path, request: JoinRequest) -> Pictures:
     try:
-        seen = await pictures(file, 0)
+        return await pictures(file, 0)
     except ProbeError as error:
-        raise _misfit(request, str(error)) from None
+        raise _failed(request, str(error)) from None
+
+
+def _misfit(seen: Pictures, frames: int, chunks: list[Chunk]) -> str:
+    """What is wrong, if anything: all frames are there, and a decoder can start at each joint."""
     if seen.count != frames:
-        raise _misfit(request, f"have {frames} frames, and {seen.count} when they are joined")
-    for chunk in request.chunks:
+        return f"its chunks have {frames} frames, and {seen.count} when they are joined"
+    for chunk in chunks:
         place = bisect_left(seen.keys, chunk.start - NEAR)
         if place == len(seen.keys) or seen.keys[place] > chunk.start + NEAR:
-            raise _misfit(request, f"have no key frame at {chunk.start:.3f} s when they are joined")
-    return seen
+            return f"its chunks have no key frame at {chunk.start:.3f} s when they are joined"
+    return ""
 
 
 def greedy_chunks(seen: Pictures, rendition: VideoRendition, chunks: list[Chunk]) -> set[int]:
@@ -140,5 +147,5 @@ def greedy_chunks(seen: Pictures, rendition: VideoRendition, chunks: list[Chunk]
     return {index for index in greedy if index > 0}
 
 
-def _misfit(request: JoinRequest, what: str) -> EncodingError:
+def _failed(request: JoinRequest, what: str) -> EncodingError:
     return EncodingError(f"the chunks of {named([request.video])} {what}", retryable=True)

@@ -159,7 +159,7 @@ async def plan(request: PlanRequest) -> Plan:
 
 async def _cut(job_id: str, planned: Plan, video: VideoTrack) -> Plan:
     if video.end < SHORTEST_FILM:
-        return replace(planned, in_one_piece="it is short")
+        return replace(planned, in_one_piece="it is short" if video.end else "its container does not tell its length")
     try:
         async with at_work(job_id, sources=[video.file]) as work:
             seen = await pictures(work.input(video.file), video.index)

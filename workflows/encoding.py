@@ -42,7 +42,7 @@ class EncodingJob:
     """One title: from a folder of files to DASH and HLS at its place."""
 
     def __init__(self) -> None:
-        self._paused = False
+        self._paused = bool(workflow.memo_value(PAUSED, default=False))
         self._published: list[PackagedFormat] = []
 
     @workflow.run

@@ -1,8 +1,8 @@
-"""The picture of one film: sampled, cut, encoded by many workers at once, and joined; what is lost is made anew."""
+"""The picture of one film: sampled, cut, encoded by many workers at once, and joined; lost chunks are made anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from temporalio import workflow
@@ -58,15 +58,15 @@ class Film:
                 join_chunks,
                 JoinRequest(self._id, self._video, self._plan, self._chunks, [*made.values()], is_last=is_last),
             )
-            if is_last or not (joined.lost or joined.greedy):
+            if joined.misfit:
+                raise NotCutError(joined.misfit)
+            again = [*joined.lost, *({*joined.greedy} - self._thrifty)]
+            if is_last or not again:
                 break
-            made |= await self._repair(joined)
+            workflow.logger.warning("job %s: chunks %s are lost, %s too large", self._id, joined.lost, joined.greedy)
+            self._thrifty |= {*joined.greedy}
+            made |= await self._encode([self._chunks[index] for index in sorted(again)])
         return joined
-
-    async def _repair(self, joined: Joined) -> dict[int, EncodedChunk]:
-        workflow.logger.warning("job %s: chunks %s are lost, %s too large", self._id, joined.lost, joined.greedy)
-        self._thrifty |= {*joined.greedy}
-        return await self._encode([self._chunks[index] for index in (*joined.lost, *joined.greedy)])
 
     async def encoded_in_one_piece(self, reason: str) -> Joined:
         """All renditions, by one process after all."""
@@ -109,17 +109,18 @@ class Film:
         why = f" (in one piece, as {self._one_piece})" if self._one_piece else ""
         detail = f"chunk {chunk.index + 1} of {len(self._chunks)} in {len(self._plan.video)} renditions{why}"
         made = EncodedChunk(chunk.index, is_put_back=True)
-        async with self._window, self._ranked() as rank:
-            while made.is_put_back:  # the job paused before a worker began the chunk
-                made = await self._step(
-                    encode_chunk, request, rank, activity_id=chunk_activity_id(chunk.index), detail=detail
-                )
+        async with self._window:
+            with self._ranked() as rank:
+                while made.is_put_back:  # the job paused before a worker began the chunk
+                    made = await self._step(
+                        encode_chunk, request, rank, activity_id=chunk_activity_id(chunk.index), detail=detail
+                    )
         if chunk.frames not in (None, made.frames):
             raise NotCutError(f"chunk {chunk.index} has {made.frames} frames instead of {chunk.frames}")
         return made
 
-    @asynccontextmanager
-    async def _ranked(self) -> AsyncIterator[Rank]:
+    @contextmanager
+    def _ranked(self) -> Iterator[Rank]:
         """The rank of a chunk that is on its way inside the block."""
         rank = Rank.USUAL if self._in_share < SHARE else Rank.LATER
         self._in_share += rank is Rank.USUAL
@@ -137,5 +138,7 @@ async def together(*work: Coroutine[Any, Any, Any]) -> Any:
     except (Exception, asyncio.CancelledError):
         for task in tasks:
             task.cancel()
-        await workflow.wait(tasks)
+        while not all(task.done() for task in tasks):
+            with suppress(asyncio.CancelledError):
+                await workflow.wait(tasks)
         raise

@@ -211,7 +211,7 @@ def _encoding(outcome: Outcome) -> WatchPlan:
     made: Plan = outcome.result
     pixels = sum(r.width * r.height for r in made.video)
     audio = (1 + made.normalize) * 20_000 * len(made.audio) * made.duration
-    chunks = [(chunk, chunk.duration or made.duration) for chunk in made.chunks]
+    chunks = [(chunk, chunk.duration or max(0.0, made.duration - chunk.start)) for chunk in made.chunks]
     work = audio + pixels * made.duration
     samples = [sum(sample.duration or 0.0 for sample in group) for group in made.sample_groups]
     shares = [

@@ -20,6 +20,8 @@ from activities.media.video import Span, deinterlaced, delayed, encoder, fitted,
 from activities.tracks import VideoTrack
 
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
+RAW = {"H264": {"format": "h264"}, "H265": {"format": "hevc"}}
+"""By codec: pictures and nothing else, whose size is to be measured."""
 WEBVTT = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
 
 
@@ -46,7 +48,7 @@ def video_command(span: Span, outputs: dict[str, Path], *, marks: Sequence[tuple
             fitted(copies.stream(place), rendition),
             f"file:{outputs[rendition.name]}",
             **encoder(rendition, span),
-            **mp4_options(),
+            **(RAW[rendition.codec] if span.is_sample else mp4_options()),
         )
         for place, rendition in enumerate(plan.video)
     ]

@@ -17,6 +17,8 @@ from activities.media.process import run
 
 ENTRIES = "packet=pts_time,duration_time,size,flags:packet_side_data=side_data_type"
 ENCRYPTED = "side_data_type=Encryption info"
+MOST = 20_000_000
+"""Pictures of a track: 90 hours at 60 a second; more would fill the worker's memory."""
 SKIPPED = "filter_units=pass_types=8-9"
 """Lets pass the pictures of H.265 that cannot be decoded where one starts at the key frame before them (RASL)."""
 
@@ -105,6 +107,8 @@ class _Packets:
         if fields.get("pts_time", "N/A") == "N/A":
             self._is_timed = False
             return
+        if len(self.times) == MOST:
+            raise ProbeError(f"has more than {MOST} pictures")
         time = float(fields["pts_time"])
         length = fields.get("duration_time", "N/A")
         self.times.append(time)
