@@ -80,7 +80,7 @@ async def run(
         status = await process.wait()
     except BaseException:
         _kill(process)
-        await process.wait()
+        await _ended(process, work)
         raise
     finally:
         for task in [*work, *([watchdog] if watchdog else [])]:
@@ -118,6 +118,14 @@ def _kill(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _ended(process: asyncio.subprocess.Process, work: list[asyncio.Task[None]]) -> None:
+    """Wait for the end of a killed tool: asyncio tells it only when all that the tool has written was taken."""
+    for task in work:
+        task.cancel()
+    await asyncio.wait(work)
+    await asyncio.gather(process.wait(), *(_read(pipe, lambda _: None) for pipe in (process.stdout, process.stderr)))
 
 
 async def _read(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> None:
