@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating, counting
+from activities.machine import on_disk
 from activities.mapping.names import Names
 from activities.mappings import MediaMappings, suffix
 from activities.storage import opened
@@ -115,7 +116,7 @@ async def _copy(storage: Source, wanted: list[Entry], work: Work, progress: Prog
     files = [_file(number, entry) for number, entry in enumerate(known, 1)]
     entries = dict(zip(files, known, strict=True))
     progress.total = sum(file.size for file in files)
-    _forget_others(work.root / FOLDER, files)
+    await on_disk(_forget_others, work.root / FOLDER, files)
     groups = await work.missing(files)
     linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
     progress.done = progress.total - sum(file.size for group in groups for file in group)

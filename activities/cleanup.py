@@ -1,6 +1,7 @@
 """The end of every job: nothing of it stays in the work folder, nor at its place if it did not succeed."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from temporalio import activity
 
@@ -8,6 +9,7 @@ from activities.archive import published
 from activities.deliver import journal_path
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
@@ -53,11 +55,15 @@ async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
     notes = journal_path(output)
     try:
         async with at_work(request.job_id, wishes=[notes], failing=PublishingError) as work:
-            (work.root / output.root).mkdir(parents=True, exist_ok=True)
-            await _delete(request, output, Journal(work.root / notes))
+            await _delete(request, output, await on_disk(_journal, work.root / notes))
     except PublishingError as error:
         activity.logger.warning("unfinished uploads of %s may be left: %s", output.type, error)
         await _delete(request, output, None)
+
+
+def _journal(path: Path) -> Journal:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Journal(path)
 
 
 async def _delete(request: CleanUpRequest, output: PackagedFormat, journal: Journal | None) -> None:

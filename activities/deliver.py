@@ -12,6 +12,7 @@ from temporalio import activity
 from activities.archive import Published, published
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating, counting
+from activities.machine import on_disk
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Content, OnBytes, Storage, StorageError
@@ -57,7 +58,7 @@ async def deliver(request: DeliverRequest) -> Delivered:
         PublishingError: the location or the work folder fails.
     """
     output, notes = request.output, journal_path(request.output)
-    goods, needs = published(output), [output.root]
+    goods, needs = published(output), [f"{output.root}/{name}" for name in (*output.media, *output.manifests)]
     async with (
         beating(Progress()) as progress,
         at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
@@ -67,7 +68,8 @@ async def deliver(request: DeliverRequest) -> Delivered:
             progress.total = total = await asyncio.to_thread(_total_size, root, goods)
             with opened(request.location) as storage:
                 async with _keeping_notes(work, notes):
-                    await _publish(storage, root, output, Journal(work.root / notes), counting(progress))
+                    journal = await on_disk(Journal, work.root / notes)
+                    await _publish(storage, root, output, journal, counting(progress))
                 links = {kind: storage.link(name) for kind, name in goods.links.items()}
                 return Delivered(storage.link(""), len(goods.names), total, links)
         except StorageError as error:
@@ -80,7 +82,7 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        if (work.root / notes).exists():
+        if not work.is_common and (work.root / notes).exists():
             await work.keep(notes)
         raise
 

@@ -12,10 +12,11 @@ from temporalio import activity
 from activities.cuts import Chunk
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media import audio
 from activities.media.command import video_command
 from activities.media.ffmpeg import OnSeconds, run_ffmpeg
-from activities.media.loudness import Loudness, loudness_in
+from activities.media.loudness import UNMEASURED, Loudness, loudness_in
 from activities.media.marks import Mark
 from activities.media.probe import AudioStream, ProbeError, VideoStream, probe
 from activities.media.video import Span
@@ -102,7 +103,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
         return EncodedChunk(chunk.index, is_put_back=True)
     expected = chunk.duration or max(0.0, request.video.end - chunk.start)
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
-        files = await _encode(request, work, fresh(work.root / folder), _into(progress))
+        files = await _encode(request, work, await on_disk(fresh, work.root / folder), _into(progress))
         frames = await _frames(files, named([request.video]))
         if chunk.frames is None:
             await _check_end(files, expected, named([request.video]))
@@ -124,12 +125,12 @@ async def encode_samples(request: SamplesRequest) -> Measured:
         folder = work.root / attempt_folder(f"encoded/samples-{request.part}")
         for sample in request.samples:
             of = ChunkRequest(request.job_id, request.video, request.plan, sample, request.marks, request.quality)
-            files = await _encode(of, work, fresh(folder), lambda _: None, is_sample=True)
+            files = await _encode(of, work, await on_disk(fresh, folder), lambda _: None, is_sample=True)
             for name, file in files.items():
-                measured.sizes[name].append(file.stat().st_size)
+                measured.sizes[name].append((await on_disk(file.stat)).st_size)
             measured.seconds.append(sample.duration or request.video.end - sample.start)
             progress.done += 1
-        shutil.rmtree(folder)
+        await on_disk(shutil.rmtree, folder)
     return measured
 
 
@@ -167,7 +168,7 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
         beating(Progress(total=passes * seconds)) as progress,
         at_work(request.job_id, sources={track.file for track in used}) as work,
     ):
-        made = fresh(work.root / folder)
+        made = await on_disk(fresh, work.root / folder)
         files = {name: work.root / path for name, path in paths.items()}
         sources = {track.file.path: work.input(track.file) for track in used}
         wanted = audio.Request(sources, request.audio, request.plan)
@@ -183,9 +184,12 @@ async def encode_audio(request: AudioRequest) -> EncodedAudio:
 
 async def _measured(wanted: audio.Request, folder: Path, names: str, on_seconds: OnSeconds) -> dict[str, Loudness]:
     """The loudness of all that will be encoded, by rendition."""
-    await run_ffmpeg(audio.measuring_command(wanted, folder), f"the sound of {names}", on_seconds)
     stats = {name: folder / f"{name}.json" for name in audio.mixes(wanted)}
-    return {name: loudness_in(file) for name, file in stats.items() if file.exists()}
+    for file in stats.values():
+        await on_disk(file.write_text, UNMEASURED)
+    await run_ffmpeg(audio.measuring_command(wanted, folder), f"the sound of {names}", on_seconds)
+    found = {name: await on_disk(loudness_in, file) for name, file in stats.items()}
+    return {name: loudness for name, loudness in found.items() if loudness}
 
 
 def _into(progress: Progress, before: float = 0.0) -> OnSeconds:

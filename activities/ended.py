@@ -160,10 +160,19 @@ async def remove_abandoned(job_type: str) -> list[str]:
             kept = await kept_jobs(settings)
             running = await _open_jobs(job_type) if kept else set()
             for job_id in kept:
-                if job_id not in running and await last_written(settings, job_id) < before:
-                    await emptied(job_id)
+                if job_id not in running and await last_written(settings, job_id) < before and await _removed(job_id):
                     removed.append(job_id)
     return removed
+
+
+async def _removed(job_id: str) -> bool:
+    """Whether the workspace is gone: one that stays keeps no other, and is tried again by a later sweep."""
+    try:
+        await emptied(job_id)
+    except StorageError as error:
+        activity.logger.warning("the workspace of job %s stays: %s", job_id, error)
+        return False
+    return True
 
 
 async def _open_jobs(job_type: str) -> set[str]:

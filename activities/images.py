@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media.allowed import Input
 from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
@@ -19,7 +20,7 @@ from activities.storage.journal import Journal
 from activities.storage.upload import stored
 from activities.store.work import at_work
 from activities.tracks import VideoTrack, named
-from activities.workspace import fresh
+from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
 
 FOLDER = "images"
@@ -83,14 +84,14 @@ async def extract_images(request: ImagesRequest) -> Images:
         beating(Progress(total=len(names) + 1)) as progress,
         at_work(request.job_id, sources=[video.file]) as work,
     ):
-        folder = fresh(work.root / FOLDER)
+        folder = await on_disk(fresh, work.root / attempt_folder(FOLDER))
         for name, percent in zip(names, section.intervals, strict=True):
             await _extract(work.input(video.file), video, percent, section.quality, folder / name)
             progress.done += 1
         try:
             with opened(section.location or request.publishing) as storage:
                 files = [(folder / name, f"{below}/{name}" if below else name) for name in names]
-                await stored(storage, files, lambda _: None, Journal(folder / "journal"))
+                await stored(storage, files, lambda _: None, await on_disk(Journal, folder / "journal"))
         except StorageError as error:
             raise EncodingError(str(error), retryable=error.temporary) from None
         progress.done += 1
@@ -104,6 +105,10 @@ async def _extract(source: Input, video: VideoTrack, percent: float, quality: in
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
     for command in commands:
         await run_ffmpeg(command, named([video]))
-        if output.exists() and output.stat().st_size:
+        if await on_disk(_has_content, output):
             return
     raise EncodingError(f"{named([video])} has no picture at {percent:g} percent")
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0

@@ -12,6 +12,7 @@ from activities.cuts import Chunk
 from activities.encode import EncodedChunk
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media.command import join_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.pictures import Pictures, pictures
@@ -80,7 +81,7 @@ async def join_chunks(request: JoinRequest) -> Joined:
         if len(encoded) == 1:
             return Joined(encoded[0].paths, frames)
         progress.done += 1
-        fresh(root / folder)
+        await on_disk(fresh, root / folder)
         greedy: set[int] = set()
         for rendition in request.plan.video:
             file = root / folder / f"{rendition.name}.mp4"
@@ -111,7 +112,7 @@ async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: Jo
     for chunk, (start, following) in zip(encoded[1:], pairwise(starts), strict=True):
         lines += [f"duration {following - start:.6f}", f"file {chunk.paths[name]}"]
     listing = root / f"{FOLDER}-{name}.txt"
-    listing.write_text("\n".join(lines))
+    await on_disk(listing.write_text, "\n".join(lines))
     await run_ffmpeg(join_command(listing, file), named([request.video]))
 
 

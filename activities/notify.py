@@ -5,11 +5,10 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 """
 
 import asyncio
-import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -18,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
 from activities.secrets import SecretError, revealed
+from activities.server import server_clock
 from publishers import check, publish
 from publishers.base import PublishError, Unavailable
 from publishers.config import MessagePublisher
@@ -113,21 +113,25 @@ class Watch:
         """The progress event for `percent`."""
         if self.event != EncodingProgress.__name__:
             return AcquisitionProgress(progress=percent)
-        elapsed = (now - self.started).total_seconds()
+        elapsed = self._elapsed(now)
         return EncodingProgress(
             progress=percent,
-            speed_factor=round(self.film_seconds * percent / 100 / elapsed, 2) if elapsed > 0 else None,
+            speed_factor=round(self.film_seconds * percent / 100 / elapsed, 2) if elapsed else None,
             remaining_seconds=self.remaining_seconds(percent, now),
         )
 
     def remaining_seconds(self, percent: int, now: datetime) -> int | None:
         """Time left if the rest goes like the part that is done; None before anything is done."""
-        elapsed = (now - self.started).total_seconds()
-        return round(elapsed * (100 - percent) / percent) if percent else None
+        elapsed, left = self._elapsed(now), 100 - percent
+        return round(elapsed * left / percent) if percent and (elapsed or not left) else None
 
     def message(self, percent: int, now: datetime) -> Message:
         """The progress event, ready to be sent."""
         return message(self.sender, self.sequence_number, now, self.body(percent, now))
+
+    def _elapsed(self, now: datetime) -> float:
+        """Seconds; 0 where the clock of whoever asks is behind."""
+        return max(0.0, (now - self.started).total_seconds())
 
 
 class Meter:
@@ -176,7 +180,7 @@ class Reported:
 
     percent: int = 0
     at: float = 0.0
-    """Unix time; 0 = none was sent"""
+    """Unix time of the server; 0 = none was sent"""
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,7 @@ class _Reporter:
         self.meter = Meter(request.watch, int(last_progress().done))
         self.publisher = request.publisher
         self.told = self.meter.percent
+        self.now = server_clock()
         self.sent_at = 0.0
         self.stop = asyncio.Event()
 
@@ -249,11 +254,12 @@ class _Reporter:
                 await self._pause(RECONNECT_INTERVAL)
 
     async def _publish(self, to: MessagePublisher) -> None:
-        self.sent_at = time.time()
-        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
+        now = self.now()
+        self.sent_at = now.timestamp()
+        await publish(revealed(to), self.meter.watch.message(self.told, now))
 
     async def _signal(self) -> None:
-        remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
+        remaining = self.meter.watch.remaining_seconds(self.told, self.now())
         await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
 
     async def _risen(self, step: int) -> bool:

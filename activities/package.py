@@ -1,6 +1,8 @@
 """The last step of Encoding: segments and manifests, with Shaka Packager."""
 
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from activities.drm.keys import obtained
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.languages import title
+from activities.machine import on_disk
 from activities.media import packager
 from activities.media.groups import groups, home
 from activities.media.manifests import in_schema_order, with_accessible_choices, with_version
@@ -100,14 +103,15 @@ async def package(request: PackageRequest) -> Packaged:
     encoded = [*request.video.values(), *request.audio.values()]
     needs = [*encoded, *(track.path for track in request.text)]
     async with beating(Progress()) as progress, at_work(request.job_id, needs=needs) as work:
-        folder = fresh(work.root / root)
-        progress.total = len(outputs) * sum((work.root / path).stat().st_size for path in encoded)
+        folder = await on_disk(fresh, work.root / root)
+        progress.total = len(outputs) * await on_disk(_size, [work.root / path for path in encoded])
         encryptions = await _encryptions(request)
         for name, out in outputs.items():
             await _run(request, work.root, out, encryptions.get(scheme_of(name)), _written(folder, progress))
-        formats = [_collected(name, folder, out, request.archiving) for name, out in outputs.items()]
+        formats = [await on_disk(_collected, name, folder, out, request.archiving) for name, out in outputs.items()]
         first, out = next(iter(outputs.items()))
-        measured = _measured(request.plan, work.root / out.folder, encryptions.get(scheme_of(first)))
+        encryption = encryptions.get(scheme_of(first))
+        measured = await on_disk(_measured, request.plan, work.root / out.folder, encryption)
         await work.keep(root)
     return Packaged(formats, measured)
 
@@ -127,6 +131,11 @@ async def _run(
     command = packager.arguments(_descriptors(request, out, encryption), out, _first_language(request.plan))
     flags = packager.encryption_flags(encryption) if encryption else None
     await packager.run_packager(command, root, written, flags, _sources(request))
+    await on_disk(_complete, request, root, out, encryption)
+
+
+def _complete(request: PackageRequest, root: Path, out: Output, encryption: Encryption | None) -> None:
+    """What the packager cannot write."""
     if out.hls:
         packager.complete_audio_groups(root / out.folder, groups(request.plan.audio))
     if encryption:
@@ -242,10 +251,20 @@ def _first_language(plan: Plan) -> str | None:
 
 def _written(folder: Path, progress: Progress) -> Callable[[], float]:
     def measure() -> float:
-        progress.done = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        progress.done = _size(folder.rglob("*"))
         return progress.done
 
     return measure
+
+
+def _size(paths: Iterable[Path]) -> int:
+    """Bytes of those that are files, and still there."""
+    size = 0
+    for path in paths:
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            size += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return size
 
 
 def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archiving) -> PackagedFormat:

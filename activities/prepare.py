@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError, EncodingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media.allowed import Input
 from activities.media.command import extract_text_command
 from activities.media.ffmpeg import run_ffmpeg
@@ -59,14 +60,14 @@ async def prepare_text(request: PrepareRequest) -> Prepared:
         beating(Progress(total=len(tracks))) as progress,
         at_work(request.job_id, needs=needs, sources=sources, failing=AcquisitionError) as work,
     ):
-        fresh(work.root / folder)
+        await on_disk(fresh, work.root / folder)
         files, text = await _extracted(work, folder, tracks), []
         for number, track in enumerate(tracks, 1):
             if file := files.get(number):
                 path = f"{folder}/{number:04}.vtt"
                 # In a thread, since a large file takes seconds; it ends by itself when the activity is cancelled.
                 content = await asyncio.to_thread(to_webvtt, _described(file, track, request.mapped))
-                (work.root / path).write_text(content, encoding="utf-8")
+                await on_disk((work.root / path).write_text, content, encoding="utf-8")
                 text.append(PreparedText(path, track.language, track.caption))
             progress.done += 1
         await work.keep(folder)

@@ -1,6 +1,9 @@
 """What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from temporalio import activity
@@ -40,6 +43,12 @@ async def registered_search_attributes() -> list[str]:
         activity.logger.warning("the server does not list its search attributes: %s", error)
         return []
     return sorted(answer.custom_attributes)
+
+
+def server_clock() -> Callable[[], datetime]:
+    """Tells the time by the server's clock, as the workflow does: this machine's may be wrong, and jump."""
+    began, since = activity.info().started_time, time.monotonic()
+    return lambda: began + timedelta(seconds=time.monotonic() - since)
 
 
 @activity.defn

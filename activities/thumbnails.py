@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from temporalio import activity
 
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media.command import thumbnails_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.manifests import Tiles, image_playlist, with_image_stream, with_tiles
@@ -72,7 +72,7 @@ async def make_thumbnails(request: ThumbnailsRequest) -> list[PackagedFormat]:
     manifests = [f"{root}/{name}" for output in request.formats for name in output.links.values()]
     needs = [request.video[rendition.name], *manifests]
     async with beating(Progress(total=request.plan.duration)), at_work(request.job_id, needs=needs) as work:
-        folder = work.root / FOLDER
+        folder = work.root / attempt_folder(FOLDER)
         tiles = await _made(request, tiles, work.root / request.video[rendition.name], folder)
         new = attempt_folder(f"with-{FOLDER}")
         formats = await asyncio.to_thread(_with_tracks, request.formats, tiles, folder, work.root / new)
@@ -82,19 +82,27 @@ async def make_thumbnails(request: ThumbnailsRequest) -> list[PackagedFormat]:
 
 def _with_tracks(formats: list[PackagedFormat], tiles: Tiles, sheets: Path, root: Path) -> list[PackagedFormat]:
     """The formats in a folder of their own: as they are, they stay whole if this fails."""
-    shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree(root.with_name(formats[0].root), root, copy_function=os.link)
+    _link_all(root.with_name(formats[0].root), fresh(root))
     _place_sheets([root / _folder(output) for output in formats], sheets)
     texts = [_texts(root, output, tiles) for output in formats]
     _write({root / name: text for new in texts for name, text in new.items()})
     return [_with_files(output, root.name, tiles, [*new]) for output, new in zip(formats, texts, strict=True)]
 
 
+def _link_all(old: Path, new: Path) -> None:
+    """As `shutil.copytree` would; but that hides from its caller what the system has reported."""
+    for path in old.rglob("*"):
+        if path.is_file():
+            target = new / path.relative_to(old)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, target)
+
+
 async def _made(request: ThumbnailsRequest, tiles: Tiles, rendition: Path, folder: Path) -> Tiles:
     """The sheets in `folder`, at the best quality that keeps to the bandwidth."""
     limit = (request.section.bandwidth_in_kbps or 0) * 1000
     for scale in SCALES:
-        fresh(folder)
+        await on_disk(fresh, folder)
         # Only key frames are decoded where they are close enough to each other.
         command = thumbnails_command(
             rendition,
@@ -105,7 +113,7 @@ async def _made(request: ThumbnailsRequest, tiles: Tiles, rendition: Path, folde
             hdr=request.plan.hdr,
         )
         await run_ffmpeg(command, f"the rendition {rendition.stem}")
-        measured = _bandwidth(folder, tiles)
+        measured = await on_disk(_bandwidth, folder, tiles)
         if measured <= limit or not limit:
             break
     return replace(tiles, bandwidth=max(measured, limit))

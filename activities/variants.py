@@ -8,6 +8,7 @@ from temporalio import activity
 from activities.errors import EncodingError
 from activities.heartbeat import Progress, beating
 from activities.join import Joined
+from activities.machine import on_disk
 from activities.media.allowed import Input
 from activities.media.command import copy_video_command
 from activities.media.ffmpeg import run_ffmpeg
@@ -52,7 +53,7 @@ async def copy_video(request: CopyRequest) -> Joined:
     paths = {rendition.name: f"{folder}/{rendition.name}.mp4" for rendition, _ in pairs}
     files = {track.file for track in request.variants}
     async with beating(Progress(total=2 * len(pairs))) as progress, at_work(request.job_id, sources=files) as work:
-        fresh(work.root / folder)
+        await on_disk(fresh, work.root / folder)
         variants: list[_Variant] = []
         for track in request.variants:
             variants.append(await _checked(work.input(track.file), track))

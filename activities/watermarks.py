@@ -12,6 +12,7 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating
+from activities.machine import on_disk
 from activities.media.marks import PIXELS, Mark
 from activities.store.work import at_work
 from activities.tracks import SourceFile, VideoTrack
@@ -93,7 +94,7 @@ async def prepare_watermarks(request: WatermarksRequest) -> list[Mark]:
         beating(Progress(total=len(used))) as progress,
         at_work(request.job_id, needs=[file.path for file in used], failing=AcquisitionError) as work,
     ):
-        fresh(work.root / folder)
+        await on_disk(fresh, work.root / folder)
         for number, (watermark, file) in enumerate(zip(request.watermarks, used, strict=True), 1):
             image = await asyncio.to_thread(read, work.root / file.path, file.name)
             target = work.root / f"{folder}/{number:04}.rgba"
@@ -140,7 +141,16 @@ def read(path: Path, name: str) -> Image.Image:
         raise _too_large(name) from None
     except UnidentifiedImageError:
         raise _refused(name, f"is not an image in {', '.join(FORMATS)}; replace it") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError):  # as its readers fail on damage
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        TypeError,
+    ) as error:  # as its readers fail on damage
+        if isinstance(error, OSError) and error.errno:  # the system's own
+            raise
         raise _refused(name, "is damaged or incomplete; replace it") from None
 
 

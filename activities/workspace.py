@@ -28,7 +28,8 @@ def attempt_folder(name: str) -> str:
 
 def fresh(folder: Path) -> Path:
     """`folder`, empty: what an earlier attempt left in it is gone."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -43,8 +44,13 @@ def checksum(file: Path) -> int:
 
 
 def remove(job_id: str) -> None:
-    """Delete the job's folder and all in it."""
-    shutil.rmtree(_path(job_id), ignore_errors=True)
+    """Delete the job's folder and all in it.
+
+    Raises:
+        OSError: something stays, since the disk does not let go of it, or somebody still writes.
+    """
+    if (folder := _path(job_id)).exists():
+        shutil.rmtree(folder)
 
 
 def _path(job_id: str) -> Path:

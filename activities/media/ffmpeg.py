@@ -5,21 +5,18 @@ from collections.abc import Callable
 from temporalio import activity
 
 from activities.errors import EncodingError
+from activities.machine import FAULTS
+from activities.media.faults import fault_of
 from activities.media.process import Exit, StalledError, run
 from activities.settings import Settings
 
-DISK_FULL, NO_MEMORY = 228, 244
-SAID = {"No space left": DISK_FULL, "malloc of size": NO_MEMORY}
-"""What encoders say without telling it by their exit."""
+NOT_THERE, STOPPED = 254, 255
 PASSING = {
-    DISK_FULL: "no space is left in the worker's work folder; free some",
-    NO_MEMORY: "the encoder of {subject} needs more memory than it may take on the worker; see ENCODING_TOOL_MEMORY_MB",
-    251: "the worker's work folder cannot be read or written; check its disk",
-    254: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT, "
+    NOT_THERE: "{subject} is not in the work folder of this worker; all workers must share one ENCODING_WORK_ROOT, "
     "or have an ENCODING_WORK_STORE",
-    255: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
+    STOPPED: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
 }
-"""Exits that are not the content's fault."""
+"""Exits that are not the content's fault; others are 256 less the number of an error of the system."""
 OnSeconds = Callable[[float], None]
 """Called with the seconds of film that are done."""
 
@@ -61,13 +58,9 @@ class _Progress:
 
 
 def _failure(ended: Exit, subject: str) -> EncodingError:
-    if ended.was_killed:
-        return EncodingError(
-            f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory", retryable=True
-        )
-    status = next((status for text, status in SAID.items() if text in ended.errors), ended.status)
-    if status in PASSING:
-        return EncodingError(PASSING[status].format(subject=subject), retryable=True)
+    passing = PASSING.get(ended.status, "").format(subject=subject) or FAULTS.get(256 - ended.status)
+    if fault := fault_of(ended, f"the encoder of {subject}") or passing:
+        return EncodingError(fault, retryable=True)
     if "Rematrix is needed" in ended.errors:
         return EncodingError(
             f"{subject} has channels that stand for no known places, so that they cannot be mixed; "

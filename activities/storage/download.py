@@ -67,10 +67,11 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
     Raises:
         StorageError: one cannot be read or written, has changed meanwhile, or has arrived damaged.
     """
-    missing = [(entry, target) for entry, target in wanted if not target.exists()]
-    on_bytes(sum(entry.size for entry, _ in wanted) - sum(entry.size for entry, _ in missing))
     with ExitStack() as stack:
-        downloads = [stack.enter_context(closing(Download(entry, target))) for entry, target in missing]
+        downloads = await stoppable(lambda _: [Download(entry, path) for entry, path in wanted if not path.exists()])
+        for download in downloads:
+            stack.enter_context(closing(download))
+        on_bytes(sum(entry.size for entry, _ in wanted) - sum(download.entry.size for download in downloads))
         work: queue.SimpleQueue[tuple[Download, Span]] = queue.SimpleQueue()
         for download in downloads:
             on_bytes(download.done_size)
@@ -209,7 +210,7 @@ class Download:
         return Span(number * PIECE, min((number + 1) * PIECE, self.entry.size))
 
     def _explained(self) -> AbstractContextManager[None]:
-        return explained(f"{self.entry.name} cannot be copied to the worker's work folder")
+        return explained(f"{self.entry.name} cannot be copied to the worker's work folder", own=True)
 
 
 def _write_all(file: int, at: int, data: bytes | memoryview) -> None:

@@ -35,13 +35,22 @@ REASONS: dict[int, tuple[str, bool]] = {
 }
 
 
+OPERATORS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""Of a client's folder they are told at once; of the worker's own, another worker or a later try may have more luck."""
+
+
 @contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn an OSError in the block into a StorageError: `what`, a colon, and the reason."""
+def explained(what: str, *, own: bool = False) -> Iterator[None]:
+    """Turn an OSError in the block into a StorageError: `what`, a colon, and the reason.
+
+    Args:
+        own: it is about the worker's own work folder.
+    """
     try:
         yield
     except FolderError as error:
         raise StorageError(f"{what}: {error}") from None
     except OSError as error:
         reason, temporary = REASONS.get(error.errno or 0, (error.strerror or "unknown error", PERMANENT))
+        temporary |= own and error.errno in OPERATORS
         raise StorageError(f"{what}: {reason}", temporary=temporary) from None

@@ -161,7 +161,7 @@ class FilesUpload:
         self._target = target
         self._reading = f"{source.name} cannot be read from the worker's work folder"
         self._writing = f"{shown} cannot be written"
-        with explained(self._reading):
+        with explained(self._reading, own=True):
             self._size = source.stat().st_size
 
     def missing(self) -> list[Span]:
@@ -173,7 +173,7 @@ class FilesUpload:
         del part
         with explained(self._writing):
             self._target.parent.mkdir(parents=True, exist_ok=True)
-        with explained(self._reading):
+        with explained(self._reading, own=True):
             source = self._source.open("rb", buffering=0)
         with source, explained(self._writing), replacing(self._target) as target:
             buffer = memoryview(bytearray(PIECE))
@@ -185,7 +185,7 @@ class FilesUpload:
         """See base class."""
 
     def _read(self, source: RawIOBase, buffer: memoryview) -> int:
-        with explained(self._reading):
+        with explained(self._reading, own=True):
             return source.readinto(buffer) or 0
 
 

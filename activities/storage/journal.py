@@ -35,9 +35,10 @@ class Journal:
         """Note something; an empty value takes a note back."""
         with self._lock:
             self._notes.setdefault(name, {})[key] = value
+            line, self._line_end = f"{self._line_end}{json.dumps([name, key, value])}\n", "\n"
             with self._path.open("a") as file:
-                file.write(f"{self._line_end}{json.dumps([name, key, value])}\n")
-            self._line_end = ""
+                file.write(line)
+            self._line_end = ""  # else the disk may have taken a part of it
 
 
 class _Notes(Kept):

@@ -100,7 +100,7 @@ class _Work:
             if self._sending and (part := next(self._parts, None)):
                 return self._sending, part
             for source, name in self._files:
-                with explained(f"{name} cannot be read from the worker's work folder"):
+                with explained(f"{name} cannot be read from the worker's work folder", own=True):
                     size = source.stat().st_size
                 if self._journal.read(name).get(DONE):
                     self._on_bytes(size)

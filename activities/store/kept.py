@@ -1,11 +1,15 @@
-"""What one activity has left in the bucket for others: a note, written last, of files that are all there."""
+"""What one activity has left for others: a note, written last, of files that are all there."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from posixpath import dirname
 
 from pydantic import TypeAdapter
 
 from activities.storage.base import Digest, Entry, StorageError, inside
+from activities.storage.download import digest_of
+from activities.storage.threads import Stop
 
 ALGORITHM = "sha256"
 
@@ -15,7 +19,7 @@ class KeptFile:
     """One file."""
 
     object: str
-    """Its name in the bucket, relative to the job's folder."""
+    """Its name in the store, relative to the job's folder."""
     size: int
     """bytes"""
     sha256: str
@@ -72,3 +76,29 @@ def units(path: str) -> list[str]:
         around.append(folder)
         folder = dirname(folder)
     return [*around, path]
+
+
+def covered(note: Kept | None, unit: str, path: str) -> dict[str, KeptFile]:
+    """The files at `path`, as the note about `unit` has them; none where it knows nothing of them."""
+    files = note.files if note else {}
+    if unit == path:
+        return files
+    return {path: files[path]} if path in files else {}
+
+
+def files_of(root: Path, unit: str, stop: Stop, known: Mapping[str, KeptFile] | None = None) -> dict[str, KeptFile]:
+    """The files of a folder in `root`, or the one; those with a dot in front are nobody else's.
+
+    Args:
+        known: those of which it is sure what is in them.
+    """
+    top, found = root / unit, dict[str, KeptFile]()
+    for path in sorted(top.rglob("[!.]*")) if top.is_dir() else [top]:
+        if path.is_file():
+            name = str(path.relative_to(root))
+            found[name] = (known or {}).get(name) or _kept_file(path, name, stop)
+    return found
+
+
+def _kept_file(path: Path, name: str, stop: Stop) -> KeptFile:
+    return KeptFile(name, path.stat().st_size, digest_of(path, ALGORITHM, stop).hex())

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from activities.errors import JobError, LostError
+from activities.machine import on_disk
 from activities.media.allowed import Served
 from activities.settings import Settings
 from activities.storage.base import DamagedError, Entry, StorageError
@@ -20,7 +21,7 @@ from activities.storage.patience import persistently
 from activities.storage.threads import Stop, stoppable, together
 from activities.storage.upload import stored
 from activities.store.bucket import WorkBucket, own_bucket, told
-from activities.store.kept import ALGORITHM, Kept, KeptFile, note_name, read, units, written
+from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.store.ranges import Blocks, served
 from activities.store.scratch import scratch
 from activities.tracks import SourceFile
@@ -110,7 +111,7 @@ class BucketWork:
         """See base class."""
         with _explained(self._failing):
             for unit in paths:
-                files = await stoppable(partial(self._local, unit))
+                files = await stoppable(partial(files_of, self.root, unit))
                 await self._keep(unit, Kept(await self._others(beside, unit) | files), files)
 
     async def missing(self, files: Sequence[SourceFile]) -> list[list[SourceFile]]:
@@ -124,9 +125,9 @@ class BucketWork:
         """See base class."""
         with _explained(self._failing):
             for file in files:
-                local = await stoppable(partial(self._local, file.path))
+                local = await stoppable(partial(files_of, self.root, file.path))
                 await self._keep(file.path, Kept(local, _identity(file)), local, is_source=True)
-                (self.root / file.path).unlink()
+                await on_disk((self.root / file.path).unlink)
 
     @asynccontextmanager
     async def serving(self, sources: Iterable[SourceFile]) -> AsyncIterator[None]:
@@ -173,11 +174,8 @@ class BucketWork:
     async def _kept_as(self, path: str) -> dict[str, KeptFile]:
         for unit in units(path):
             await self._read_notes([unit])
-            note = self._notes[unit]
-            if note and unit == path:
-                return note.files
-            if note and path in note.files:
-                return {path: note.files[path]}
+            if files := covered(self._notes[unit], unit, path):
+                return files
         return {}
 
     async def _read_notes(self, wanted: Iterable[str]) -> None:
@@ -216,15 +214,6 @@ class BucketWork:
         if not lost and not tries_left and isinstance(error, DamagedError):
             lost = [path for path, file in wanted.items() if file.object == error.name]
         return lost
-
-    def _local(self, unit: str, stop: Stop) -> dict[str, KeptFile]:
-        """The files of a folder of ours, or the one; those with a dot in front are nobody else's."""
-        top, found = self.root / unit, dict[str, KeptFile]()
-        for path in sorted(top.rglob("[!.]*")) if top.is_dir() else [top]:
-            if path.is_file():
-                name = str(path.relative_to(self.root))
-                found[name] = KeptFile(name, path.stat().st_size, digest_of(path, ALGORITHM, stop).hex())
-        return found
 
     async def _others(self, beside: str, unit: str) -> dict[str, KeptFile]:
         """Those of the folder `beside`, under their names in the folder `unit`; none is sent again."""

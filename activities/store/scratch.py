@@ -1,5 +1,6 @@
 """What a worker keeps on its own disk while it works with a bucket: a folder for each running activity."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -35,11 +36,11 @@ async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
         await stoppable(lambda stop: _lock(lock, stop))
         os.utime(folder)
         yield folder
-        _remove(folder)
+        await asyncio.to_thread(_remove, folder)
     except BaseException as error:
         os.utime(folder)
         if _is_final(error):
-            _remove(folder)
+            await asyncio.to_thread(_remove, folder)
         raise
     finally:
         os.close(lock)

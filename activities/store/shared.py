@@ -1,17 +1,23 @@
-"""The work store as a folder that all workers mount: nothing has to be carried."""
+"""The work store as a folder that all workers mount: nothing has to be carried, but disks lose and damage files."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 from activities.errors import JobError, LostError
+from activities.machine import on_disk
+from activities.storage.download import digest_of
 from activities.storage.files import version_of
+from activities.storage.threads import Stop, stoppable
+from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.tracks import SourceFile
 from activities.workspace import workspace
 
 
 class SharedWork:
-    """See `Work`; what is in `root` is kept already."""
+    """See `Work`; what is in `root` is there for all. Notes tell what it was when it was kept."""
 
     is_common = True
 
@@ -22,8 +28,10 @@ class SharedWork:
         """See base class."""
         return self.root / file.path
 
-    async def keep(self, *units: str, beside: str = "") -> None:
+    async def keep(self, *paths: str, beside: str = "") -> None:
         """See base class."""
+        for unit in paths:
+            await stoppable(partial(self._keep, unit, beside))
 
     async def missing(self, files: Sequence[SourceFile]) -> list[list[SourceFile]]:
         """See base class: one group; the engine passes over those that are there."""
@@ -32,25 +40,64 @@ class SharedWork:
     async def keep_sources(self, files: Sequence[SourceFile]) -> None:
         """See base class."""
 
+    def lost(self, needs: Iterable[str], sources: Iterable[SourceFile], stop: Stop) -> list[str]:
+        """What is gone, or is not what was kept; of sources, which are read in parts, the size alone is looked at."""
+        note_about, lost = cache(self._note), list[str]()
+        for need in needs:
+            kept = next(filter(None, (covered(note_about(unit), unit, need) for unit in units(need))), {})
+            lost += [path for path, file in kept.items() if not self._is_intact(path, file, stop)]
+            lost += [need] * (not kept and not (self.root / need).exists())
+        return lost + [file.path for file in sources if not self._has_size(file.path, file.size)]
 
-@contextmanager
-def in_folder(
+    def _keep(self, unit: str, beside: str, stop: Stop) -> None:
+        note = self.root / note_name(unit)
+        kept = files_of(self.root, unit, stop, self._linked(unit, beside) if beside else {})
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_bytes(written(Kept(kept)))
+
+    def _linked(self, unit: str, beside: str) -> dict[str, KeptFile]:
+        """What `unit` has in common with the folder `beside`, as it was kept there."""
+        note = self._note(beside)
+        pairs = {path: unit + path.removeprefix(beside) for path in note.files} if note else {}
+        return {
+            new: replace(note.files[path], object=new)
+            for path, new in pairs.items()
+            if note and (self.root / new).exists() and (self.root / new).samefile(self.root / path)
+        }
+
+    def _note(self, unit: str) -> Kept | None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return read((self.root / note_name(unit)).read_bytes())
+        return None
+
+    def _is_intact(self, path: str, file: KeptFile, stop: Stop) -> bool:
+        found = self._has_size(path, file.size) and digest_of(self.root / path, ALGORITHM, stop).hex()
+        return found == file.sha256
+
+    def _has_size(self, path: str, size: int) -> bool:
+        with suppress(FileNotFoundError):
+            return (self.root / path).stat().st_size == size
+        return False
+
+
+@asynccontextmanager
+async def in_folder(
     job_id: str, needs: Iterable[str], sources: Iterable[SourceFile], failing: type[JobError]
-) -> Iterator[SharedWork]:
+) -> AsyncIterator[SharedWork]:
     """As `at_work`."""
-    work = SharedWork(workspace(job_id))
-    if lost := [path for path in needs if not (work.root / path).exists()]:
+    work, sources = SharedWork(await on_disk(workspace, job_id)), [*sources]
+    linked = [file for file in sources if file.linked]
+    await on_disk(_check_unchanged, work.root, linked, failing)
+    if lost := await stoppable(partial(work.lost, needs, sources)):
         # A file system of the network may show what another worker has written only some time later.
         raise LostError(lost, code=failing.code, retryable=True)
-    linked = [file for file in sources if file.linked]
-    _check_unchanged(work.root, linked, failing)
     try:
         yield work
     except Exception:
         # What has failed may have read a mix.
-        _check_unchanged(work.root, linked, failing)
+        await on_disk(_check_unchanged, work.root, linked, failing)
         raise
-    _check_unchanged(work.root, linked, failing)
+    await on_disk(_check_unchanged, work.root, linked, failing)
 
 
 def _check_unchanged(root: Path, linked: list[SourceFile], failing: type[JobError]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from activities.errors import EncodingError, JobError
+from activities.machine import FOLDER, faults
 from activities.media.allowed import Input
 from activities.settings import Settings
 from activities.storage.base import StorageError
+from activities.storage.explain import explained
 from activities.storage.threads import stoppable
 from activities.store.bucket import own_bucket, told
 from activities.store.private import in_bucket, removed
@@ -60,34 +62,39 @@ async def at_work(
     """The job's files inside the block; for use while the activity beats, since needs may have to be fetched.
 
     Args:
-        needs: files, or folders that were kept as such, to be in `root`.
+        needs: files, or folders that were kept as such, to be in `root` as they were kept.
         wishes: the same, where they are there and whole.
         sources: files to be read by tools (see `Work.input`).
         failing: the error of the activity where the store fails.
 
     Raises:
         LostError: a need is missing, or damaged.
-        JobError: the store cannot be used now, or a source has changed while the job works on it.
+        JobError: the store or the worker's machine cannot be used now, or a source has changed while the job works on
+            it.
     """
     settings = Settings.from_environment()
-    if settings.work_store:
-        async with in_bucket(settings, job_id, needs=needs, wishes=wishes, sources=sources, failing=failing) as private:
-            yield private
-    else:
-        with in_folder(job_id, needs, sources, failing) as shared:
-            yield shared
+    with faults(failing):
+        if settings.work_store:
+            async with in_bucket(
+                settings, job_id, needs=needs, wishes=wishes, sources=sources, failing=failing
+            ) as private:
+                yield private
+        else:
+            async with in_folder(job_id, needs, sources, failing) as shared:
+                yield shared
 
 
 async def emptied(job_id: str) -> None:
     """Remove all that a job has kept.
 
     Raises:
-        StorageError: the bucket does not allow it, or cannot be reached.
+        StorageError: something stays there.
     """
     settings = Settings.from_environment()
     if settings.work_store:
         await removed(settings.work_store, job_id)
-    await asyncio.to_thread(remove, job_id)
+    with explained(f"{FOLDER} of the job cannot be removed"):
+        await asyncio.to_thread(remove, job_id)
 
 
 @asynccontextmanager

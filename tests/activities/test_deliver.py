@@ -8,7 +8,7 @@ import pytest
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
 from activities.deliver import Delivered, DeliverRequest, deliver
-from activities.errors import PublishingError
+from activities.errors import ErrorCode, LostError, PublishingError
 from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
 from activities.workspace import workspace
@@ -154,8 +154,10 @@ async def test_a_location_outside_of_the_roots_is_final(packaged: Path, tmp_path
 
 async def test_lost_work_files_are_told(root: Path, packaged: Path) -> None:
     (packaged / "video" / "3.m4s").unlink()
-    with pytest.raises(PublishingError, match="no longer in the worker's work folder"):
+    with pytest.raises(LostError, match=r"package/hls/video/3\.m4s") as caught:
         await Running()(deliver, request(root / "out"))
+    assert caught.value.code is ErrorCode.PUBLISHING
+    assert files(root / "out") == []
 
 
 async def test_a_cancelled_delivery_has_stopped(root: Path, packaged: Path) -> None:

@@ -126,7 +126,7 @@ async def test_the_bandwidth_is_kept_to(root: Path, clip: Clips) -> None:
     for limit in (None, 20):
         section = Thumbnails(generate=True, width=160, duration_in_seconds=1, bandwidth_in_kbps=limit)
         await Running()(make_thumbnails, ThumbnailsRequest(JOB_ID, section, plan, video, packaged.formats))
-        sizes.append((workspace(JOB_ID) / "thumbnails/1.jpg").stat().st_size)
+        sizes.append((workspace(JOB_ID) / "thumbnails-1/1.jpg").stat().st_size)
     assert sizes[1] * 8 / 4 <= 20_000 < sizes[0] * 8 / 4
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -139,3 +140,13 @@ async def test_a_tool_that_gets_on_is_left_alone() -> None:
     text = "import time\nfor _ in range(6): print('.', flush=True); time.sleep(0.5)"
     ended = await run(script(text), beats.append, stalled=lambda: len(beats), stall_timeout=timedelta(seconds=2))
     assert (ended.status, len(beats)) == (0, 6)
+
+
+async def test_one_whose_progress_cannot_be_looked_at_is_killed_and_nothing_waits_for_the_look() -> None:
+    before, answered = children(), threading.Event()
+    try:
+        with pytest.raises(StalledError):
+            await run(SLEEP, stalled=answered.wait, stall_timeout=timedelta(seconds=1))
+        assert children() == before
+    finally:
+        answered.set()

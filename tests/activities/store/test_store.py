@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,9 +13,11 @@ from uuid import uuid4
 import pytest
 
 from activities.acquire import AcquireRequest, acquire
-from activities.errors import EncodingError, ErrorDetails, LostError, lost_in
+from activities.cleanup import CleanUpRequest, clean_up
+from activities.errors import EncodingError, ErrorDetails, LostError, PublishingError, lost_in
 from activities.mappings import MediaMappings
 from activities.settings import Settings
+from activities.storage.base import StorageError
 from activities.storage.config import AmazonS3Location
 from activities.storage.s3.storage import S3Storage
 from activities.store import scratch
@@ -53,7 +56,8 @@ def keeping(files: dict[str, bytes], unit: str, **more: Any) -> Do:
 
 
 async def contents(work: Work) -> dict[str, bytes]:
-    return {str(p.relative_to(work.root)): p.read_bytes() for p in work.root.rglob("[!.]*") if p.is_file()}
+    files = (path.relative_to(work.root) for path in work.root.rglob("[!.]*") if path.is_file())
+    return {str(path): (work.root / path).read_bytes() for path in files if path.parts[0] != NOTES}
 
 
 def objects(bucket: Place) -> list[str]:
@@ -61,6 +65,7 @@ def objects(bucket: Place) -> list[str]:
     return [name.removeprefix(f"{JOB_ID}/") for name in bucket.names()]
 
 
+NOTES = "kept"
 MADE = {"made-1/a.bin": b"a", "made-1/sub/b.bin": os.urandom(9_000_000), "made-1/empty": b""}
 
 
@@ -155,6 +160,23 @@ async def test_only_what_is_needed_is_fetched(bucket: Place, worker: Disk) -> No
     worker("two")
     assert await working(contents, needs=["made-1/a.bin"]) == {"made-1/a.bin": b"a"}
     assert bucket.names()
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+
+
+async def test_a_workspace_that_stays_is_told(root: Path, monkeypatch: pytest.MonkeyPatch, read_only: Path) -> None:
+    assert root.is_dir()
+    remount(read_only, "rw")
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(read_only))
+    await working(keeping({"made-1/a": b"a"}, "made-1"))
+    remount(read_only, "ro")
+    with pytest.raises(StorageError, match="read-only"):
+        await emptied(JOB_ID)
+    with pytest.raises(PublishingError, match=r"files stay in the work store: .*read-only") as caught:
+        await Running()(clean_up, CleanUpRequest(JOB_ID, location(root), []))
+    assert caught.value.retryable
 
 
 async def test_a_worker_keeps_nothing_of_what_is_done(bucket: Place, worker: Disk) -> None:
@@ -316,3 +338,27 @@ def test_the_store_of_the_worker_is_not_that_of_the_jobs(monkeypatch: pytest.Mon
     there = {"provider": "AmazonS3", "uri_path": "https://media.s3.eu-west-1.amazonaws.com/in/"}
     job = AmazonS3Location.model_validate(there | {"credentials_name": "key", "credentials_secret": "secret"})
     assert S3Storage(job)._client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"b", b"xx"], ids=["deleted", "emptied", "shorter", "changed"])
+async def test_what_is_damaged_in_the_folder_is_lost(
+    root: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes | None
+) -> None:
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(root.parent / "common"))
+    await working(keeping({"made-1/a": b"a", "made-1/b": b"bb"}, "made-1"))
+    damaged = root.parent / "common" / JOB_ID / "made-1/b"
+    damaged.unlink()
+    if damage is not None:
+        damaged.write_bytes(damage)
+    with pytest.raises(LostError) as caught:
+        await working(contents, needs=["made-1"])
+    assert caught.value.lost == ["made-1/b"]
+    assert caught.value.retryable, "another worker may see more of a file system of the network"
+
+
+async def test_what_nobody_has_noted_only_has_to_be_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As what a worker of an older version has left."""
+    monkeypatch.setenv("ENCODING_WORK_ROOT", str(root.parent / "common"))
+    await working(keeping({"made-1/a": b"a"}, "made-1"))
+    (root.parent / "common" / JOB_ID / NOTES / "made-1.json").write_text("damaged")
+    assert await working(contents, needs=["made-1/a"]) == {"made-1/a": b"a"}
