@@ -28,7 +28,7 @@ FAULTS = {
     errno.ETIMEDOUT: f"{FOLDER} is on a network file system that does not answer; check it",
     errno.EMFILE: f"{LIMIT}: too many files are open; raise `ulimit -n`",
     errno.ENFILE: f"{LIMIT}: too many files are open on its machine; raise `fs.file-max`",
-    errno.ENOMEM: f"{LIMIT}: memory is short; give it more, or lower ENCODING_TRANSCODE_SLOTS",
+    errno.ENOMEM: f"{LIMIT}: memory is short; see ENCODING_TOOL_MEMORY_MB and ENCODING_TRANSCODE_SLOTS",
     errno.EAGAIN: f"{LIMIT}: it may start no further process; raise `ulimit -u`",
 }
 """What the system reports, and what to do; all else is a bug of ours."""

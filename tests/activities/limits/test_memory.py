@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MAPPINGS = MediaMappings.model_validate({"MediaDetection": "Convention"})
 
 
-@pytest.mark.parametrize(("megabytes", "told"), [("4", "ffprobe was killed"), ("12", "ffprobe needs more memory")])
+@pytest.mark.parametrize(("megabytes", "told"), [("4", "ffprobe was killed"), ("8", "ffprobe was killed")])
 async def test_a_probe_that_cannot_even_start_blames_no_file(
     work: Work, monkeypatch: pytest.MonkeyPatch, megabytes: str, told: str
 ) -> None:
