@@ -4,6 +4,7 @@ The encoders sleep (see `benchmarks.sleepers`): two cores stand for the machines
 """
 
 import asyncio
+import math
 import os
 import sys
 from collections import Counter
@@ -36,6 +37,7 @@ async def measure(scratch: Path, _: int) -> list[Table]:
     """One round: each takes a minute or more."""
     os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
     os.environ |= {"ENCODING_DELIVERY_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "ENCODING_LOG_LEVEL": "ERROR"}
+    os.environ |= {"ENCODING_SHUTDOWN_GRACE_SECONDS": "1"}
     tables = []
     with Progress(disable=not sys.stderr.isatty()) as bars:
         for part in (_fleets, _histories, crowd.measure):
@@ -46,7 +48,7 @@ async def measure(scratch: Path, _: int) -> list[Table]:
 
 
 async def _fleets(client: Client, _: EmbeddedServer, scratch: Path, bars: Progress) -> Table:
-    names = ("workers", "chunks", "seconds", "efficiency", "workers have a chunk")
+    names = ("workers", "chunks", "ideal s", "seconds", "efficiency", "workers have a chunk")
     table = Table(*names, title=f"fleet: chunks that take {CHUNK_SECONDS} s each")
     async with process(scratch, "control"):
         for workers, chunks in FLEETS.items():
@@ -55,9 +57,10 @@ async def _fleets(client: Client, _: EmbeddedServer, scratch: Path, bars: Progre
                 handle = await jobs.submit(client, job(source, scratch / f"out-{workers}"))
                 await _watched(handle, bars, bars.add_task(f"{workers} workers"))
             seconds, busy = await _chunk_phase(handle)
-            efficiency = chunks * CHUNK_SECONDS / (workers * seconds)
+            ideal = math.ceil(chunks / workers) * CHUNK_SECONDS
             taken = busy / (workers * seconds)
-            table.add_row(str(workers), str(chunks), f"{seconds:.1f}", f"{efficiency:.1%}", f"{taken:.1%}")
+            row = (f"{ideal:.1f}", f"{seconds:.1f}", f"{ideal / seconds:.1%}", f"{taken:.1%}")
+            table.add_row(str(workers), str(chunks), *row)
     return table
 
 

@@ -47,7 +47,7 @@ async def measure(scratch: Path, _: int) -> list[Table]:
     """One worker for control, another for the rest."""
     minutes, lags, seen = float(os.environ.get("SOAK_MINUTES", "30")), scratch / "lags", Seen()
     os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
-    os.environ |= {"ENCODING_LOG_LEVEL": "ERROR", LAGS: str(lags)}
+    os.environ |= {"ENCODING_SHUTDOWN_GRACE_SECONDS": "1", "ENCODING_LOG_LEVEL": "ERROR", LAGS: str(lags)}
     source = await source_of(scratch, "title")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(embedded_server(scratch / "server"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -100,15 +101,22 @@ async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
         transcode = _transcode_workers(client, settings) if settings.role in ("all", "transcode") else []
         for worker in control + transcode:
             await stack.enter_async_context(worker)
-        yield  # left in reverse: events still flow while the encoders drain
+        stack.push_async_callback(_drained, [each for each in control + transcode if each.task_queue != CONTROL_QUEUE])
+        yield
+
+
+async def _drained(workers: list[Worker]) -> None:
+    """Ask them all at once to stop: they share one grace, and events still flow meanwhile."""
+    await asyncio.gather(*(worker.shutdown() for worker in workers))
 
 
 def control_workers(client: Client, settings: Settings, *more: SimplePlugin) -> list[Worker]:
     """Of the role `control`: for workflows and events, for reporters, for files. `more` is for each of them."""
     files, reporters = (activity_plugin(settings, queue) for queue in (FILES_QUEUE, PROGRESS_QUEUE))
+    hasty = replace(settings, shutdown_grace=timedelta(0))  # a reporter can go on elsewhere at any moment
     return [
         _worker(client, settings, CONTROL_QUEUE, EVENT_SLOTS, control_plugin(settings), *more),
-        _worker(client, settings, PROGRESS_QUEUE, REPORTER_SLOTS, reporters, *more, beats=REPORTER_HEARTBEATS),
+        _worker(client, hasty, PROGRESS_QUEUE, REPORTER_SLOTS, reporters, *more, beats=REPORTER_HEARTBEATS),
         _worker(client, settings, FILES_QUEUE, settings.file_slots, files, *more),
     ]
 
