@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
 from temporalio.client import WorkflowHandle
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.heartbeat import Progress, last_progress
 from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Watch, pending_shares
@@ -29,6 +30,10 @@ RAREST_BEAT = 3.0
 """Seconds between two beats of a reporter, at most: the server takes one that is silent for dead."""
 PATIENCE = 10
 """Times as long as the server takes to answer, reporters wait before they ask again: a busy one is asked less."""
+PLACES = 500
+"""Reporters at once on a worker: the server bears the beats of so many."""
+IDLE, REST = 30.0, 30.0
+"""Seconds without news after which a reporter leaves its place to others where none is left; and for how long."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
 SIGNAL_STEP = 10
@@ -80,8 +85,7 @@ class _Run:
 
     @property
     def beat_interval(self) -> float:
-        everybody = sum(run.reporters for run in _runs.values())
-        return min(RAREST_BEAT, max(self.reporters * BEAT_INTERVAL, everybody / BEATS, PATIENCE * self.took))
+        return min(RAREST_BEAT, max(self.reporters * BEAT_INTERVAL, _everybody() / BEATS, PATIENCE * self.took))
 
 
 _runs: defaultdict[str, _Run] = defaultdict(_Run)
@@ -107,6 +111,19 @@ async def report_progress(request: ReportRequest) -> Reported:
     return Reported(reporter.told, reporter.sent_at)
 
 
+def _rest() -> ApplicationError:
+    """Takes the activity back to its queue; its last beat stays."""
+    return ApplicationError(
+        "there is no news: others have the place meanwhile",
+        category=ApplicationErrorCategory.BENIGN,
+        next_retry_delay=timedelta(seconds=REST),
+    )
+
+
+def _everybody() -> int:
+    return sum(run.reporters for run in _runs.values())
+
+
 @contextmanager
 def _reporting(run_id: str) -> Iterator[_Run]:
     run = _runs[run_id]
@@ -128,12 +145,19 @@ class _Reporter:
         self.publisher = request.publisher
         self.told = self.meter.percent
         self.sent_at = 0.0
+        self.news_at = time.monotonic()
         self.stop = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        return time.monotonic() - self.news_at > IDLE
 
     async def run(self) -> None:
         while not self.stop.is_set():
             if await self._risen(1 if self.publisher else SIGNAL_STEP):
                 await self._tell()
+            if self.is_idle and _everybody() >= PLACES:
+                raise _rest()
             await self._pause(self.of.look_interval)
 
     async def _tell(self) -> None:
@@ -155,7 +179,7 @@ class _Reporter:
         percent = self.meter.take(await self.of.look(self.handle))
         if percent < self.told + step:
             return False
-        self.told = percent
+        self.told, self.news_at = percent, time.monotonic()
         return True
 
     async def _pause(self, seconds: float) -> None:

@@ -14,7 +14,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.ended import end_runs, read_ended, remove_abandoned, remove_workspace
 from activities.notify import check_receivers, publish_events
-from activities.report import BEAT_INTERVAL, report_progress
+from activities.report import BEAT_INTERVAL, PLACES, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
 from activities.store.work import usable_store
@@ -31,8 +31,6 @@ HEARTBEATS = timedelta(seconds=1)
 REPORTER_HEARTBEATS = timedelta(seconds=BEAT_INTERVAL)
 EVENT_SLOTS = 2000
 """Activities of the queue `encoding` at once: they wait for receivers more than they work."""
-REPORTER_SLOTS = 500
-"""Of the queue `encoding-progress`: the server bears the beats of so many."""
 
 # Only the workflows' own files are loaded anew for every run. The rest is imported once and shared: it is pure, or
 # consists of activities that the workflow merely names.
@@ -116,7 +114,7 @@ def control_workers(client: Client, settings: Settings, *more: SimplePlugin) -> 
     hasty = replace(settings, shutdown_grace=timedelta(0))  # a reporter can go on elsewhere at any moment
     return [
         _worker(client, settings, CONTROL_QUEUE, EVENT_SLOTS, control_plugin(settings), *more),
-        _worker(client, hasty, PROGRESS_QUEUE, REPORTER_SLOTS, reporters, *more, beats=REPORTER_HEARTBEATS),
+        _worker(client, hasty, PROGRESS_QUEUE, PLACES, reporters, *more, beats=REPORTER_HEARTBEATS),
         _worker(client, settings, FILES_QUEUE, settings.file_slots, files, *more),
     ]
 

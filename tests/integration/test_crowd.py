@@ -13,13 +13,14 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, DescribeWorkflowInput, Interceptor, OutboundInterceptor, WorkflowHandle
 from temporalio.worker import Worker
 
+from activities import report
 from activities.report import _Run
 from activities.settings import Settings
 from tests.clips import Clips
 from tests.integration.service import Service
 from tests.servers.temporal import TemporalServer
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, FILES_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE
+from workflows.options import CONTROL_QUEUE, FILES_QUEUE, MEDIA_QUEUE, PROGRESS_QUEUE, TRANSCODE_QUEUE
 from workflows.plugin import activity_plugin, control_plugin
 
 LANES = 2
@@ -42,8 +43,9 @@ async def service(
         yield service
 
 
-def worker(client: Client, queue: str) -> Worker:
-    return Worker(client, task_queue=queue, plugins=[activity_plugin(Settings.from_environment(), queue)])
+def worker(client: Client, queue: str, **options: Any) -> Worker:
+    plugin = activity_plugin(Settings.from_environment(), queue)
+    return Worker(client, task_queue=queue, plugins=[plugin], **options)
 
 
 async def test_a_job_ends_although_its_reporters_find_no_place(
@@ -62,6 +64,28 @@ async def test_a_job_ends_although_its_reporters_find_no_place(
     # Only phases that last have reporters: the timer of each such phase has fired.
     assert history.scheduled["report_progress"] <= LANES * history.fired
     assert history.ranks["validate"] > max(history.ranks[name] for name in ("acquire", "plan", "deliver", "clean_up"))
+
+
+async def test_reporters_without_news_leave_their_places_to_others(
+    service: Service, temporal_server: TemporalServer, clip: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PLACES": 1, "IDLE": 1.0, "REST": 1.0}.items():
+        monkeypatch.setattr(report, name, value)
+    client = await connect(temporal_server.address)
+    handle = await service.submit(service.job(service.source(clip())))
+    async with worker(client, PROGRESS_QUEUE, max_concurrent_activities=1):
+        async with asyncio.timeout(60):
+            while sum(attempt > 1 for attempt in await attempts(handle)) < LANES:
+                await asyncio.sleep(0.1)
+        async with worker(client, TRANSCODE_QUEUE):
+            ended = await service.end(handle)
+    assert ended.names[-1] == "JobSuccess"
+
+
+async def attempts(handle: WorkflowHandle[Any, Any]) -> list[int]:
+    """Of the reporters of a run."""
+    pending = (await handle.describe()).raw_description.pending_activities
+    return [each.attempt for each in pending if each.activity_type.name == "report_progress"]
 
 
 class Told:
