@@ -68,7 +68,7 @@ test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1)
+bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1; SOAK_MINUTES=5 with ONLY=soak)
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl forensics-samples-files x264
 	@$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
 

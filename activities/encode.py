@@ -5,8 +5,9 @@ import shutil
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from pydantic import AliasChoices, Field
 from temporalio import activity
 
 from activities.cuts import Chunk
@@ -51,13 +52,22 @@ class EncodedChunk:
     """One chunk in every rendition."""
 
     index: int
-    paths: dict[str, str] = field(default_factory=dict)
-    """Rendition name → file in the workspace."""
+    folder: str = ""
+    """In the workspace, with a file for each rendition."""
     frames: int = 0
     checksums: dict[str, int] = field(default_factory=dict)
     """Rendition name → CRC-32 of its file."""
     is_put_back: bool = False
     """It has not begun, as the job pauses."""
+    told_paths: Annotated[dict[str, str], Field(validation_alias=AliasChoices("told_paths", "paths"))] = field(
+        default_factory=dict
+    )
+    """What workers told once instead of the folder."""
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Rendition name → file in the workspace."""
+        return self.told_paths or {name: f"{self.folder}/{name}.mp4" for name in self.checksums}
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
-    return EncodedChunk(chunk.index, {name: f"{folder}/{file.name}" for name, file in files.items()}, frames, checksums)
+    return EncodedChunk(chunk.index, folder, frames, checksums)
 
 
 @activity.defn

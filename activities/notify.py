@@ -5,11 +5,8 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 """
 
 import asyncio
-import time
-from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -25,18 +22,9 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
-BEAT_INTERVAL = 0.05
-"""Seconds between two beats of a run's reporters, in turn: each learns after as many that its phase is over. The server
-takes the beats of a run one by one, and the run's own tasks wait behind them."""
-BEATS = 200
-"""Beats a second of all reporters of a worker together, about: with many jobs, each beats less often."""
-RECONNECT_INTERVAL = 5.0
-"""Seconds between two attempts to reach a receiver for progress alone."""
 REFUSALS = 5
 """Attempts after which a receiver that says no is given up."""
 PROGRESS_SIGNAL = "progress_reported"
-SIGNAL_STEP = 10
-"""Percent points between two signals to the workflow: they cost history, events to publishers do not."""
 
 PROGRESS_EVENTS: dict[str, type[AcquisitionProgress] | type[EncodingProgress]] = {
     "AcquisitionProgress": AcquisitionProgress,
@@ -139,7 +127,10 @@ class Meter:
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
-        pending = await _pending(await handle.describe())
+        return self.take(await pending_shares(await handle.describe()))
+
+    def take(self, pending: dict[str, float]) -> int:
+        """Add up what pending activities have done (by their ids, 0-1), and return the percent (0-100)."""
         order = [share.activity_id for share in self.watch.shares]
         # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
         reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
@@ -151,7 +142,8 @@ class Meter:
         return self.percent
 
 
-async def _pending(description: WorkflowExecutionDescription) -> dict[str, float]:
+async def pending_shares(description: WorkflowExecutionDescription) -> dict[str, float]:
+    """What the pending activities of a run have done, by their ids (0-1)."""
     converter = description.data_converter
     return {
         info.activity_id: (await converter.decode(info.heartbeat_details.payloads, [Progress]))[0].share
@@ -159,24 +151,6 @@ async def _pending(description: WorkflowExecutionDescription) -> dict[str, float
         else 0.0
         for info in description.raw_description.pending_activities
     }
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """What to watch, and whom to tell."""
-
-    watch: Watch
-    publisher: MessagePublisher | None
-    """None = the workflow itself, by signal, in coarse steps."""
-
-
-@dataclass(frozen=True)
-class Reported:
-    """The last progress event that was sent."""
-
-    percent: int = 0
-    at: float = 0.0
-    """Unix time; 0 = none was sent"""
 
 
 @dataclass(frozen=True)
@@ -194,77 +168,3 @@ class Milestone:
 
     percent: int
     remaining_seconds: int | None
-
-
-_reporting: Counter[str] = Counter()
-"""How many reporters each run has on this worker."""
-
-
-@activity.defn
-async def report_progress(request: ReportRequest) -> Reported:
-    """Tell the percent of a phase whenever it has changed, until cancelled."""
-    reporter = _Reporter(request)
-    task, cancelled = asyncio.create_task(reporter.run()), None
-    run = str(activity.info().workflow_run_id)
-    _reporting[run] += 1
-    task.add_done_callback(lambda _: _ended(run))
-    while not task.done():
-        activity.heartbeat(Progress(reporter.meter.percent, 100))
-        try:
-            await asyncio.wait([task], timeout=max(_reporting[run] * BEAT_INTERVAL, _reporting.total() / BEATS))
-        except asyncio.CancelledError as error:
-            # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
-            cancelled = error
-            reporter.stop.set()
-    await task
-    if cancelled and activity.is_worker_shutdown():
-        raise cancelled
-    return Reported(reporter.told, reporter.sent_at)
-
-
-def _ended(run: str) -> None:
-    _reporting[run] -= 1
-    if not _reporting[run]:
-        del _reporting[run]
-
-
-class _Reporter:
-    def __init__(self, request: ReportRequest) -> None:
-        info = activity.info()
-        self.handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
-        self.meter = Meter(request.watch, int(last_progress().done))
-        self.publisher = request.publisher
-        self.told = self.meter.percent
-        self.sent_at = 0.0
-        self.stop = asyncio.Event()
-
-    async def run(self) -> None:
-        while not await self._pause(REPORT_INTERVAL):
-            if not await self._risen(1 if self.publisher else SIGNAL_STEP):
-                continue
-            try:
-                await (self._publish(self.publisher) if self.publisher else self._signal())
-            except (PublishError, SecretError):
-                # Progress may be dropped: a receiver that is down is simply asked again a little later.
-                await self._pause(RECONNECT_INTERVAL)
-
-    async def _publish(self, to: MessagePublisher) -> None:
-        self.sent_at = time.time()
-        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
-
-    async def _signal(self) -> None:
-        remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
-        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
-
-    async def _risen(self, step: int) -> bool:
-        percent = await self.meter.read(self.handle)
-        if percent < self.told + step:
-            return False
-        self.told = percent
-        return True
-
-    async def _pause(self, seconds: float) -> bool:
-        """Wait; whether it is time to stop."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), seconds)
-        return self.stop.is_set()

@@ -27,6 +27,7 @@ class Settings:
     """`s3://bucket/prefix`; empty = `work_root` itself, which all workers share."""
     role: Role
     transcode_slots: int
+    file_slots: int
     tool_memory: int
     delivery_deadline: timedelta
     shutdown_grace: timedelta
@@ -50,6 +51,8 @@ class Settings:
         - `ENCODING_ROLE`: `all`, `control` (workflows, transfers, events) or `transcode` (default `all`).
         - `ENCODING_TRANSCODE_SLOTS`: ffmpeg processes at once on this worker (default: half of the cores that it may
           use, at least 2).
+        - `ENCODING_FILE_SLOTS`: transfers and probings at once on this worker; other jobs wait until one is done
+          (default 50).
         - `ENCODING_TOOL_MEMORY_MB`: memory that one ffmpeg, ffprobe or packager may take; a file made to exhaust the
           machine then fails alone (default: all that the machine or its container has; 8K needs 7000 a rendition).
         - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
@@ -77,6 +80,7 @@ class Settings:
             work_store=_bucket_folder("ENCODING_WORK_STORE"),
             role=cast("Role", role),
             transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", max(2, len(os.sched_getaffinity(0)) // 2)),
+            file_slots=_positive("ENCODING_FILE_SLOTS", 50),
             tool_memory=_positive("ENCODING_TOOL_MEMORY_MB", _memory()),
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import Priority, RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.acquire import Acquired, AcquireRequest, acquire
@@ -189,13 +189,15 @@ class EncodingJob:
 
     async def _clean_up(self, withdraw: list[PackagedFormat]) -> None:
         try:
-            await perform(clean_up, CleanUpRequest(self._id, self._job.content_publishing, withdraw))
+            request = CleanUpRequest(self._id, self._job.content_publishing, withdraw)
+            await perform(clean_up, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
             workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
 
     async def _delete_source(self, location: WritableLocation, acquired: Acquired) -> None:
         try:
-            await perform(delete_source, DeleteSourceRequest(location, acquired.files))
+            request = DeleteSourceRequest(location, acquired.files)
+            await perform(delete_source, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
             workflow.logger.warning("job %s has succeeded, but %s", self._id, error.cause)
 
@@ -208,10 +210,12 @@ class EncodingJob:
     ) -> Result:
         await workflow.wait_condition(lambda: not self._paused)
         _stop_if_cancelled()
-        tenant = self._job.tenant_id or workflow.info().namespace
-        result = await perform(activity, request, priority=priority(rank, tenant), **options)
+        result = await perform(activity, request, priority=self._priority(rank), **options)
         _stop_if_cancelled()
         return result
+
+    def _priority(self, rank: Rank) -> Priority:
+        return priority(rank, self._job.tenant_id or workflow.info().namespace)
 
 
 def _stop_if_cancelled() -> None:

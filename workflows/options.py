@@ -30,7 +30,11 @@ RESEND_WORKFLOW = "ResendEvents"
 SWEEP_WORKFLOW = "Sweep"
 END_WORKFLOW = "EndJob"
 CONTROL_QUEUE = "encoding"
-"""Workflows, transfers and events."""
+"""Workflows and events."""
+FILES_QUEUE = "encoding-files"
+"""Validation, transfers and probing: jobs that have begun go before others, and events wait for none of it."""
+PROGRESS_QUEUE = "encoding-progress"
+"""Reporters of progress, which stay for a whole phase: those that find no place hold up nothing else."""
 TRANSCODE_QUEUE = "encoding-transcode"
 """Video, which keeps cores busy for long; separate, or progress reports would wait behind chunks."""
 MEDIA_QUEUE = "encoding-media"
@@ -74,7 +78,7 @@ class Options:
 
     summary: str
     budget: timedelta
-    queue: str = CONTROL_QUEUE
+    queue: str = FILES_QUEUE
 
 
 OPTIONS: dict[Callable[..., Any], Options] = {

@@ -1,0 +1,188 @@
+"""Progress on its way out, while a phase goes on: read from the heartbeats, never falling, and gone when it is over."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import WorkflowHandle
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.heartbeat import Progress, last_progress
+from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Watch, pending_shares
+from activities.secrets import SecretError, revealed
+from publishers import publish
+from publishers.base import PublishError
+from publishers.config import MessagePublisher
+
+BEAT_INTERVAL = 0.05
+"""Seconds between two beats of a run's reporters, in turn: each learns after as many that its phase is over. The server
+takes the beats of a run one by one, and the run's own tasks wait behind them."""
+BEATS, LOOKS = 100, 25
+"""A second, of all reporters of a worker together, about: with many jobs, each beats and looks less often. A look costs
+the server four times as much."""
+RAREST_BEAT = 3.0
+"""Seconds between two beats of a reporter, at most: the server takes one that is silent for dead."""
+PATIENCE = 10
+"""Times as long as the server takes to answer, reporters wait before they ask again: a busy one is asked less."""
+PLACES = 500
+"""Reporters at once on a worker: the server bears the beats of so many."""
+IDLE, REST = 30.0, 30.0
+"""Seconds without news after which a reporter leaves its place to others where none is left; and for how long."""
+RECONNECT_INTERVAL = 5.0
+"""Seconds between two attempts to reach a receiver for progress alone."""
+SIGNAL_STEP = 10
+"""Percent points between two signals to the workflow: they cost history, events to publishers do not."""
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What to watch, and whom to tell."""
+
+    watch: Watch
+    publisher: MessagePublisher | None
+    """None = the workflow itself, by signal, in coarse steps."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The last progress event that was sent."""
+
+    percent: int = 0
+    at: float = 0.0
+    """Unix time; 0 = none was sent"""
+
+
+@dataclass
+class _Run:
+    """A run with reporters on this worker, which share their looks at the server."""
+
+    reporters: int = 0
+    pending: dict[str, float] = field(default_factory=dict)
+    """What its pending activities have done, at the newest look."""
+    looked_at: float = 0.0
+    took: float = 0.0
+    """Seconds of the newest look."""
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def look(self, handle: WorkflowHandle[Any, Any]) -> dict[str, float]:
+        async with self.looking:
+            begun = time.monotonic()
+            if begun - self.looked_at > self.look_interval / 2:
+                self.pending = await pending_shares(await handle.describe())
+                self.looked_at = time.monotonic()
+                self.took = self.looked_at - begun
+        return self.pending
+
+    @property
+    def look_interval(self) -> float:
+        return max(REPORT_INTERVAL, len(_runs) / LOOKS, PATIENCE * self.took)
+
+    @property
+    def beat_interval(self) -> float:
+        return min(RAREST_BEAT, max(self.reporters * BEAT_INTERVAL, _everybody() / BEATS, PATIENCE * self.took))
+
+
+_runs: defaultdict[str, _Run] = defaultdict(_Run)
+
+
+@activity.defn
+async def report_progress(request: ReportRequest) -> Reported:
+    """Tell the percent of a phase whenever it has changed, until cancelled."""
+    with _reporting(str(activity.info().workflow_run_id)) as run:
+        reporter = _Reporter(request, run)
+        task, cancelled = asyncio.create_task(reporter.run()), None
+        while not task.done():
+            activity.heartbeat(Progress(reporter.meter.percent, 100))
+            try:
+                await asyncio.wait([task], timeout=run.beat_interval)
+            except asyncio.CancelledError as error:
+                # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
+                cancelled = error
+                reporter.stop.set()
+        await task
+    if cancelled and activity.is_worker_shutdown():
+        raise cancelled
+    return Reported(reporter.told, reporter.sent_at)
+
+
+def _rest() -> ApplicationError:
+    """Takes the activity back to its queue; its last beat stays."""
+    return ApplicationError(
+        "there is no news: others have the place meanwhile",
+        category=ApplicationErrorCategory.BENIGN,
+        next_retry_delay=timedelta(seconds=REST),
+    )
+
+
+def _everybody() -> int:
+    return sum(run.reporters for run in _runs.values())
+
+
+@contextmanager
+def _reporting(run_id: str) -> Iterator[_Run]:
+    run = _runs[run_id]
+    run.reporters += 1
+    try:
+        yield run
+    finally:
+        run.reporters -= 1
+        if not run.reporters:
+            del _runs[run_id]
+
+
+class _Reporter:
+    def __init__(self, request: ReportRequest, of: _Run) -> None:
+        self.of = of
+        info = activity.info()
+        self.handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        self.meter = Meter(request.watch, int(last_progress().done))
+        self.publisher = request.publisher
+        self.told = self.meter.percent
+        self.sent_at = 0.0
+        self.news_at = time.monotonic()
+        self.stop = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        return time.monotonic() - self.news_at > IDLE
+
+    async def run(self) -> None:
+        while not self.stop.is_set():
+            if await self._risen(1 if self.publisher else SIGNAL_STEP):
+                await self._tell()
+            if self.is_idle and _everybody() >= PLACES:
+                raise _rest()
+            await self._pause(self.of.look_interval)
+
+    async def _tell(self) -> None:
+        try:
+            await (self._publish(self.publisher) if self.publisher else self._signal())
+        except (PublishError, SecretError):
+            # Progress may be dropped: a receiver that is down is simply asked again a little later.
+            await self._pause(RECONNECT_INTERVAL)
+
+    async def _publish(self, to: MessagePublisher) -> None:
+        self.sent_at = time.time()
+        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
+
+    async def _signal(self) -> None:
+        remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
+        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
+
+    async def _risen(self, step: int) -> bool:
+        percent = self.meter.take(await self.of.look(self.handle))
+        if percent < self.told + step:
+            return False
+        self.told, self.news_at = percent, time.monotonic()
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until it is time to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)
