@@ -23,6 +23,10 @@ class Published:
         """All, manifests last."""
         return [*self.media, *self.manifests]
 
+    def files(self, name: str) -> list[str]:
+        """What `name` is made of: itself, or the files of the archive."""
+        return self.media.get(name) or [name]
+
     def content(self, root: Path, name: str) -> Content:
         """What is sent to `name`; an archive is made while it is read, and needs no space of its own.
 

@@ -49,6 +49,8 @@ class PackageRequest:
     naming: Naming | None = None
     """None = the usual names."""
     archiving: Archiving = "None"
+    only: OutputFormat | None = None
+    """The one of `formats` that is made now; None = all."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,14 @@ class Packaged:
 
 @activity.defn
 async def package(request: PackageRequest) -> Packaged:
-    """Run the packager once per format.
+    """Run the packager, once per format.
 
     Raises:
         EncodingError: the packager failed, or the keys cannot be had.
     """
-    root = attempt_folder(FOLDER)
-    outputs = {name: _output(request, name, root) for name in request.formats}
+    root = attempt_folder(f"{FOLDER}-{request.only.lower()}" if request.only else FOLDER)
+    wanted = [request.only] if request.only else request.formats
+    outputs = {name: _output(request, name, root) for name in wanted}
     encoded = [*request.video.values(), *request.audio.values()]
     needs = [*encoded, *(track.path for track in request.text)]
     async with beating(Progress()) as progress, at_work(request.job_id, needs=needs) as work:

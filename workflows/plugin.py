@@ -46,6 +46,10 @@ SHARED_MODULES = (
     "workflows.lifecycle",
     "workflows.options",
     "workflows.outbox",
+    "workflows.output",
+    "workflows.picture",
+    "workflows.record",
+    "workflows.tasks",
 )
 
 
