@@ -162,7 +162,7 @@ async def _stale(storage: Storage, output: PackagedFormat, goods: Published) -> 
 
     In the folder of the main manifests only manifests are looked for: other files there need not be of a title.
     """
-    new, files = set(goods.names), [*output.media, *output.manifests, *goods.names]
+    new, files = set(goods.names), [*output.files, *output.manifests, *goods.names]
     folders, top = set(map(dirname, files)), {dirname(name) for name in (*output.links.values(), *goods.links.values())}
     try:
         names = [entry.name for entry in await listed(storage)]

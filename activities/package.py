@@ -20,6 +20,7 @@ from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
 from activities.processing import CHANNELS, Archiving, OutputFormat
+from activities.series import shortened, written_out
 from activities.store.work import at_work
 from activities.workspace import attempt_folder, fresh
 
@@ -61,12 +62,18 @@ class PackagedFormat:
     root: str
     """Folder in the workspace that stands for the output location."""
     media: list[str] = field(default_factory=list)
+    """In few words; `files` has the names."""
     manifests: list[str] = field(default_factory=list)
     """In order of publication: playlists first, the main manifests last."""
     links: dict[str, str] = field(default_factory=dict)
     """`dash` and/or `hls` → name of the main manifest."""
     archiving: Archiving = "None"
     """In what the files are published; the names above are theirs all the same."""
+
+    @property
+    def files(self) -> list[str]:
+        """All media, by name."""
+        return [*written_out(self.media)]
 
 
 @dataclass(frozen=True)
@@ -259,7 +266,7 @@ def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archivi
     links |= {"hls": f"{inside}{out.hls_manifest}"} if out.hls else {}
     main = [file for file in files if file in links.values()]
     playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
-    media = [file for file in files if file not in main and file not in playlists]
+    media = shortened(file for file in files if file not in main and file not in playlists)
     return PackagedFormat(name, folder.name, media, playlists + main, links, archiving)
 
 

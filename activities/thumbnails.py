@@ -19,6 +19,7 @@ from activities.media.ffmpeg import run_ffmpeg
 from activities.media.manifests import Tiles, image_playlist, with_image_stream, with_tiles
 from activities.package import PackagedFormat
 from activities.plan import Plan, VideoRendition
+from activities.series import shortened
 from activities.store.work import at_work
 from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
@@ -180,7 +181,7 @@ def _write(texts: dict[Path, str]) -> None:
 
 
 def _with_files(output: PackagedFormat, tiles: Tiles, written: list[str]) -> PackagedFormat:
-    media = [*output.media, *(f"{_folder(output)}/{number}.jpg" for number in range(1, tiles.sheets + 1))]
+    media = [*output.media, *shortened(f"{_folder(output)}/{number}.jpg" for number in range(1, tiles.sheets + 1))]
     new = [name for name in written if name not in output.manifests]
     return replace(output, media=media, manifests=[*new, *output.manifests])
 
