@@ -41,7 +41,8 @@ class Output:
         """Their absolute manifest links, under `dash` and `hls`."""
         links: dict[str, str] = {}
         for output in formats:
-            self.begun.append(output)
+            if output not in self.begun:
+                self.begun.append(output)
             sending = self._sends.get(output.type)
             request = self._request(output, await sending if sending else None)
             delivered: Delivered = await self._step(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.clips import Clips, tone
 from tests.integration.conformance import problems
@@ -38,6 +39,11 @@ def late_sound(service: Service, film: Path, tmp_path: Path, **sections: Any) ->
         yield job, gate
 
 
+def logo(path: Path) -> Path:
+    Image.new("RGBA", (40, 20), (255, 0, 0, 128)).save(path)
+    return path
+
+
 async def until(handle: Any, seen: Callable[[Activities], bool]) -> Activities:
     """The run's activities, as soon as they are as wanted."""
     async with asyncio.timeout(60):
@@ -58,6 +64,9 @@ async def test_the_picture_is_encoded_while_other_files_arrive(
 ) -> None:
     stills = {"Intervals": [50], "Pattern": "still_%.jpg"}
     with late_sound(service, clip(seconds=4), tmp_path, ImageExtraction=stills) as (job, gate):
+        mark = service.source(logo(tmp_path / "logo.png"), name=tmp_path.name) / "logo.png"
+        placed = {"WatermarkFileName": mark.name, "PositionXPercentage": 5, "PositionYPercentage": 5}
+        job["ContentProcessing"]["VisibleVideoWatermarks"] = [placed]
         handle = await service.submit(job)
         told = await until(handle, lambda told: "join-chunks" in told.completed)
         assert "acquire" not in told.completed
@@ -74,6 +83,27 @@ async def test_the_picture_is_encoded_while_other_files_arrive(
     tracks = decoded_tracks(f"{serve_folder(output)}/dash/manifest.mpd")
     assert sorted(track.kind for track in tracks) == ["audio", "audio", "video", "video"]
     assert {track.frames for track in tracks if track.kind == "video"} == {100}
+
+
+@pytest.mark.slow
+async def test_a_film_in_chunks_goes_on_from_where_it_is_when_the_rest_has_come(
+    service: Service, clip: Clips, tmp_path: Path
+) -> None:
+    with late_sound(service, clip(seconds=120, size="128x72", audio="mono"), tmp_path) as (job, gate):
+        job["ContentProcessing"] |= {"OptimizeFor": "Quality", "VideoRepresentations": [{"BitrateInKbps": 60}]}
+        handle = await service.submit(job)
+        await until(handle, lambda told: len([name for name in told.completed if "video" in name]) >= 2)
+        gate.open()
+        ended = await service.end(handle)
+    assert ended.status == "COMPLETED", ended.events[-1]
+    assert_progress_is_between_its_events(ended.events)
+    told = await activities(handle)
+    assert told.repeated == []
+    assert told.completed["encode-video-0001"] < told.completed["acquire"] < told.completed["join-chunks"]
+    progress = [event for event in ended.events if event["EventType"] == "EncodingProgress"]
+    assert progress[0]["Progress"] > 25
+    assert all(event["SpeedFactor"] < 60 for event in progress), "what was done before is not taken for sudden speed"
+    assert problems(Path(job["ContentPublishing"]["UriPath"])) == []
 
 
 async def test_an_acquisition_that_fails_ends_what_has_begun(service: Service, clip: Clips, tmp_path: Path) -> None:

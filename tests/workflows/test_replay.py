@@ -26,7 +26,7 @@ async def replay(path: Path, text: str) -> None:
 
 
 def test_there_are_histories_of_each_end() -> None:
-    assert {path.stem for path in HISTORIES} >= {"success", "failure", "cancel", "chunks", "pause"}
+    assert {path.stem for path in HISTORIES} >= {"success", "failure", "cancel", "chunks", "pause", "overlap"}
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
