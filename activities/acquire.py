@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -138,25 +139,32 @@ def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
 
 async def _copy(storage: Source, chosen: Chosen, work: Work, progress: Progress) -> list[SourceFile]:
     known = await looked_at(storage, chosen.entries)
-    files = [_file(number, entry) for number, entry in enumerate(known, 1)]
-    entries = dict(zip(files, known, strict=True))
-    progress.total = sum(file.size for file in files)
-    _forget_others(work.root / FOLDER, files)
+    entries = {_file(number, entry): entry for number, entry in enumerate(known, 1)}
+    _forget_others(work.root / FOLDER, [*entries])
+    linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
+    files = [replace(file, linked=file in linked) for file in entries]
     picture = [file for file in files if file.name in chosen.picture]
     first = await work.missing(picture)
-    rest = await work.missing([file for file in files if file not in picture])
-    linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
+    rest = await work.missing([file for file in files if file.name not in chosen.picture])
+    progress.total = sum(file.size for file in files)
     progress.done = progress.total - sum(file.size for group in (*first, *rest) for file in group)
-
-    async def fetch(groups: list[list[SourceFile]]) -> None:
-        for group in groups:
-            await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))
-            await work.keep_sources(group)
-
+    fetch = partial(_fetch, storage, dict(zip(files, known, strict=True)), work, progress)
     await fetch(first)
-    async with _telling([replace(file, linked=file in linked) for file in picture]):
+    async with _telling(picture):
         await fetch(rest)
-    return [replace(file, linked=file in linked) for file in files]
+    return files
+
+
+async def _fetch(
+    storage: Source,
+    entries: dict[SourceFile, Entry],
+    work: Work,
+    progress: Progress,
+    groups: list[list[SourceFile]],
+) -> None:
+    for group in groups:
+        await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))
+        await work.keep_sources(group)
 
 
 @asynccontextmanager
