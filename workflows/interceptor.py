@@ -111,6 +111,7 @@ class _Workflow(WorkflowInboundInterceptor):
     """An error of our own that no code awaits."""
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self.record = Record()
         super().init(_Activities(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
@@ -121,7 +122,6 @@ class _Workflow(WorkflowInboundInterceptor):
         sender = sender_of(description, info.workflow_id, info.namespace)
         self.outbox = Outbox(sender, publishers_of(description))
         self.board = Board(sender)
-        self.record = Record()
         self.main = asyncio.current_task()
         self.cancel_reason = ""
         self._listen()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.activities.storage.s3_doing import s3_folder
 from tests.clips import Clips, tone
 from tests.integration.conformance import problems
 from tests.integration.history import Activities, activities
@@ -16,6 +17,8 @@ from tests.integration.players import decoded_tracks
 from tests.integration.service import Service, running
 from tests.integration.test_pipeline import LIFECYCLE, assert_progress_is_between_its_events
 from tests.servers.gated import Gate, gated
+from tests.servers.process import started
+from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
 SLOW = {"OutputFormat": ["Dash"], "OptimizeFor": "Quality"}
@@ -98,12 +101,38 @@ async def test_a_film_in_chunks_goes_on_from_where_it_is_when_the_rest_has_come(
     assert ended.status == "COMPLETED", ended.events[-1]
     assert_progress_is_between_its_events(ended.events)
     told = await activities(handle)
-    assert told.repeated == []
+    assert {*told.repeated} <= {"encode-samples-00"}, "samples take two rounds, and all else one"
     assert told.completed["encode-video-0001"] < told.completed["acquire"] < told.completed["join-chunks"]
     progress = [event for event in ended.events if event["EventType"] == "EncodingProgress"]
     assert progress[0]["Progress"] > 25
     assert all(event["SpeedFactor"] < 60 for event in progress), "what was done before is not taken for sudden speed"
     assert problems(Path(job["ContentPublishing"]["UriPath"])) == []
+
+
+@pytest.mark.slow
+async def test_the_same_holds_where_workers_share_a_bucket(clip: Clips, tmp_path: Path, s3: S3) -> None:
+    server, store = TemporalServer(tmp_path), s3_folder(s3, f"work/{tmp_path.name}")
+    settings = {
+        "ENCODING_PRIVATE_HOSTS": "127.0.0.1",
+        "ENCODING_WORK_STORE": store.location.uri_path.rstrip("/"),
+        "ENCODING_WORK_STORE_ENDPOINT": f"http://127.0.0.1:{s3.port}",
+        "AWS_ACCESS_KEY_ID": s3.admin.key_id,
+        "AWS_SECRET_ACCESS_KEY": s3.admin.secret,
+    }
+    with started(server), running(tmp_path / "service", server.address, **settings) as service:
+        thumbnails = {"Generate": True, "DurationInSeconds": 1}
+        with late_sound(service, clip(seconds=4), tmp_path, Thumbnails=thumbnails) as (job, gate):
+            handle = await service.submit(job)
+            told = await until(handle, lambda told: "join-chunks" in told.completed)
+            assert "acquire" not in told.completed
+            gate.open()
+            ended = await service.end(handle)
+        assert ended.names[-3:] == ["ContentPublished", "ContentPublished", "JobSuccess"], service.log[-3000:]
+        assert {"send-Dash", "send-Hls"} <= {*(await activities(handle)).completed}
+        output = Path(job["ContentPublishing"]["UriPath"])
+        assert problems(output) == []
+        assert (output / "hls" / "thumbnails" / "1.jpg").stat().st_size
+        assert store.names() == []
 
 
 async def test_an_acquisition_that_fails_ends_what_has_begun(service: Service, clip: Clips, tmp_path: Path) -> None:
