@@ -102,7 +102,8 @@ async def test_a_film_in_chunks_goes_on_from_where_it_is_when_the_rest_has_come(
     assert_progress_is_between_its_events(ended.events)
     told = await activities(handle)
     assert {*told.repeated} <= {"encode-samples-00"}, "samples take two rounds, and all else one"
-    assert told.completed["encode-video-0001"] < told.completed["acquire"] < told.completed["join-chunks"]
+    before = [name for name, at in told.completed.items() if "video" in name and at < told.completed["acquire"]]
+    assert 2 <= len(before) < len([name for name in told.scheduled if "video" in name])
     progress = [event for event in ended.events if event["EventType"] == "EncodingProgress"]
     assert progress[0]["Progress"] > 25
     assert all(event["SpeedFactor"] < 60 for event in progress), "what was done before is not taken for sudden speed"
