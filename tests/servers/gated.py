@@ -1,7 +1,7 @@
 """A web server that holds one file back until it is told what becomes of it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -48,10 +48,11 @@ class _Gated(Quiet):
             super().do_GET()
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        while self._is_held() and self._gate.holds():
-            outputfile.write(source.read(1))
-        if not (self._is_held() and self._gate.is_gone):
-            super().copyfile(source, outputfile)
+        with suppress(ConnectionError):  # nobody waits for it any more
+            while self._is_held() and self._gate.holds():
+                outputfile.write(source.read(1))
+            if not (self._is_held() and self._gate.is_gone):
+                super().copyfile(source, outputfile)
 
     def _is_held(self) -> bool:
         return self.path.endswith(f"/{self._gate.name}")
