@@ -23,6 +23,10 @@ class Published:
         """All, manifests last."""
         return [*self.media, *self.manifests]
 
+    def files(self, name: str) -> list[str]:
+        """What `name` is made of: itself, or the files of the archive."""
+        return self.media.get(name) or [name]
+
     def content(self, root: Path, name: str) -> Content:
         """What is sent to `name`; an archive is made while it is read, and needs no space of its own.
 
@@ -38,10 +42,10 @@ def published(output: PackagedFormat) -> Published:
     """Its files and archives. Unpacked where it lies, an archive gives the files that there would be without it."""
     if output.archiving == "SingleTar":
         archive = f"{output.type.lower()}.tar"
-        return Published({archive: [*output.media, *output.manifests]}, [], dict.fromkeys(output.links, archive))
+        return Published({archive: [*output.files, *output.manifests]}, [], dict.fromkeys(output.links, archive))
     media: dict[str, list[str]] = {}
     beside = {dirname(manifest) for manifest in output.links.values()}
-    for name in output.media:
+    for name in output.files:
         # A track that is a single file needs none.
         if output.archiving == "Tar" and dirname(name) not in beside:
             media.setdefault(f"{dirname(name)}.tar", []).append(name)

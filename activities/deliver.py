@@ -26,12 +26,24 @@ LOST = "the packaged files are no longer in the worker's work folder; start the 
 
 
 @dataclass(frozen=True)
+class Sent:
+    """Media of a format that is at its place, and to which nothing leads yet."""
+
+    files: int
+    """The first ones of `Published.media`."""
+    size: int
+    """bytes"""
+
+
+@dataclass(frozen=True)
 class DeliverRequest:
     """One format and where it goes."""
 
     job_id: str
     location: WritableLocation
     output: PackagedFormat
+    sent: Sent | None = None
+    """What has been sent ahead."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,47 @@ class Delivered:
     """`dash` and/or `hls` → absolute link of the manifest, or of the only archive."""
 
 
+@dataclass(frozen=True)
+class _Transfer:
+    """A format on its way from a folder to a storage."""
+
+    goods: Published
+    root: Path
+    size: int
+    """Bytes of what is to be sent."""
+    storage: Storage
+    journal: Journal
+    on_bytes: OnBytes
+
+    async def send(self, names: Iterable[str]) -> None:
+        files = await asyncio.to_thread(_contents, self.root, self.goods, names)
+        await stored(self.storage, files, self.on_bytes, self.journal)
+
+    async def make_room(self, output: PackagedFormat) -> list[str]:
+        """Take back what leads to an earlier title; returns its media, to be deleted when nothing needs it any more."""
+        stale_manifests, stale_media = await _stale(self.storage, output, self.goods)
+        # An older manifest would lead players to media that is being replaced. The main ones go first.
+        await deleted(self.storage, [*reversed(self.goods.manifests), *stale_manifests], self.journal)
+        return stale_media
+
+
+@activity.defn
+async def send_media(request: DeliverRequest) -> Sent:
+    """Copy the media of one format, to be published by `deliver` when all of the title is ready.
+
+    Raises:
+        PublishingError: as `deliver`; it is for that to try again.
+    """
+    names = [*published(request.output).media]
+    try:
+        async with _transfer(request, names) as transfer:
+            await transfer.make_room(request.output)
+            await transfer.send(names)
+            return Sent(len(names), transfer.size)
+    except PublishingError as error:
+        raise PublishingError(str(error)) from None
+
+
 @activity.defn
 async def deliver(request: DeliverRequest) -> Delivered:
     """Copy all files of one format; a player that finds a manifest finds everything behind it.
@@ -56,20 +109,34 @@ async def deliver(request: DeliverRequest) -> Delivered:
     Raises:
         PublishingError: the location or the work folder fails.
     """
+    goods, sent = published(request.output), request.sent or Sent(0, 0)
+    media = [*goods.media][sent.files :]
+    async with _transfer(request, [*media, *goods.manifests]) as transfer:
+        stale = await transfer.make_room(request.output)
+        await transfer.send(media)
+        for name in goods.manifests:
+            await transfer.send([name])
+        await deleted(transfer.storage, stale, transfer.journal)
+        links = {kind: transfer.storage.link(name) for kind, name in goods.links.items()}
+        return Delivered(transfer.storage.link(""), len(goods.names), sent.size + transfer.size, links)
+
+
+@asynccontextmanager
+async def _transfer(request: DeliverRequest, names: list[str]) -> AsyncIterator[_Transfer]:
+    """Everything that it takes to send the files `names` of a format."""
     output, notes = request.output, journal_path(request.output)
-    goods, needs = published(output), [output.root]
+    goods = published(output)
+    needs = [f"{output.root}/{file}" for name in names for file in goods.files(name)] if request.sent else [output.root]
     async with (
         beating(Progress()) as progress,
         at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
     ):
         root = work.root / output.root
         try:
-            progress.total = total = await asyncio.to_thread(_total_size, root, goods)
+            progress.total = size = await asyncio.to_thread(_total_size, root, goods, names)
             with opened(request.location) as storage:
                 async with _keeping_notes(work, notes):
-                    await _publish(storage, root, output, Journal(work.root / notes), counting(progress))
-                links = {kind: storage.link(name) for kind, name in goods.links.items()}
-                return Delivered(storage.link(""), len(goods.names), total, links)
+                    yield _Transfer(goods, root, size, storage, Journal(work.root / notes), counting(progress))
         except StorageError as error:
             raise PublishingError(str(error), retryable=error.temporary) from None
 
@@ -85,17 +152,6 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
         raise
 
 
-async def _publish(storage: Storage, root: Path, output: PackagedFormat, journal: Journal, on_bytes: OnBytes) -> None:
-    goods = published(output)
-    stale_manifests, stale_media = await _stale(storage, output, goods)
-    # An older manifest would lead players to media that is being replaced. The main ones go first.
-    await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
-    await stored(storage, await asyncio.to_thread(_contents, root, goods, goods.media), on_bytes, journal)
-    for name in goods.manifests:
-        await stored(storage, [(root / name, name)], on_bytes, journal)
-    await deleted(storage, stale_media, journal)
-
-
 def journal_path(output: PackagedFormat) -> str:
     """The notes about the delivery of a format lie with its files: none of them speaks of files made anew."""
     return f"{output.root}/.{output.type}.journal"
@@ -106,7 +162,7 @@ async def _stale(storage: Storage, output: PackagedFormat, goods: Published) -> 
 
     In the folder of the main manifests only manifests are looked for: other files there need not be of a title.
     """
-    new, files = set(goods.names), [*output.media, *output.manifests, *goods.names]
+    new, files = set(goods.names), [*output.files, *output.manifests, *goods.names]
     folders, top = set(map(dirname, files)), {dirname(name) for name in (*output.links.values(), *goods.links.values())}
     try:
         names = [entry.name for entry in await listed(storage)]
@@ -126,8 +182,8 @@ def _contents(root: Path, goods: Published, names: Iterable[str]) -> list[tuple[
         raise StorageError(LOST) from None
 
 
-def _total_size(root: Path, goods: Published) -> int:
+def _total_size(root: Path, goods: Published, names: Iterable[str]) -> int:
     try:
-        return sum(content.stat().st_size for content, _ in _contents(root, goods, goods.names))
+        return sum(content.stat().st_size for content, _ in _contents(root, goods, names))
     except FileNotFoundError:
         raise StorageError(LOST) from None

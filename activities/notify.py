@@ -82,6 +82,8 @@ class Share:
 
     activity_id: str
     weight: float
+    is_done: bool = False
+    """Before the phase begins."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Meter:
         # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
         reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
         done = sum(
-            share.weight * pending.get(share.activity_id, 1.0 if place < reached else 0.0)
+            share.weight * pending.get(share.activity_id, float(share.is_done or place < reached))
             for place, share in enumerate(self.watch.shares)
         )
         self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))

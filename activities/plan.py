@@ -46,6 +46,8 @@ class PlanRequest:
     job_id: str
     mapped: Mapped
     processing: ContentProcessing
+    picture: "Plan | None" = None
+    """What was planned for the same film without sound; None = nothing was."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ async def plan(request: PlanRequest) -> Plan:
         EncodingError: high dynamic range is to be kept, and this worker cannot.
     """
     async with beating(Progress()):
+        if request.picture:
+            return replace(request.picture, audio=_sound(request))
         planned = _planned(request)
         video = request.mapped.video
         return await _cut(request.job_id, planned, video) if video and planned.chunks else planned
@@ -180,13 +184,19 @@ def _planned(request: PlanRequest) -> Plan:
     durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
         video=video_renditions(mapped.video, settings, naming.video) if mapped.video else [],
-        audio=audio_renditions(mapped, settings.audio_representations, naming.audio),
+        audio=_sound(request),
         chunks=[Chunk(0)] if mapped.video else [],
         preset=PRESETS[settings.video_format][settings.optimize_for],
         duration=max(durations, default=0.0),
         normalize=settings.normalize_audio,
         hdr=_hdr(mapped.video, settings) if mapped.video else "",
     )
+
+
+def _sound(request: PlanRequest) -> list[AudioRendition]:
+    settings = request.processing
+    naming = settings.naming or Naming()
+    return audio_renditions(request.mapped, settings.audio_representations, naming.audio)
 
 
 def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming: Naming) -> Plan:

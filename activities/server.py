@@ -1,6 +1,7 @@
 """What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid5
 
 from temporalio import activity
@@ -46,6 +47,16 @@ async def registered_search_attributes() -> list[str]:
 async def request_cancel(run: Run) -> None:
     """Ask the server to cancel this run: a workflow cannot do that to itself."""
     await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
+
+
+async def tell_run(signal: str, content: Any) -> None:
+    """Signal the run that this activity belongs to something that it can do without; a failure is logged."""
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        await run.signal(signal, content)
+    except (RuntimeError, RPCError) as error:
+        activity.logger.warning("the run was not told %s: %s", signal, error)
 
 
 async def is_paused() -> bool:

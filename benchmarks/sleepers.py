@@ -127,9 +127,10 @@ async def join(request: JoinRequest) -> Joined:
 async def package(request: PackageRequest) -> Packaged:
     """A manifest without media: so there is something to deliver."""
     async with at_work(request.job_id) as work:
-        folder, name = attempt_folder("output"), "manifest.mpd"
+        wanted = [request.only] if request.only else request.formats
+        folder, name = attempt_folder("-".join(["output", *wanted])), "manifest.mpd"
         (fresh(work.root / folder) / name).write_text("<MPD/>")
-    formats = [PackagedFormat(each, folder, [], [name], {each.lower(): name}) for each in request.formats]
+    formats = [PackagedFormat(each, folder, [], [name], {each.lower(): name}) for each in wanted]
     made: list[VideoRendition | AudioRendition] = [*request.plan.video, *request.plan.audio]
     return Packaged(formats, [MeasuredRendition(each.name, each.bitrate, "none") for each in made])
 

@@ -39,6 +39,7 @@ from workflows.job import InvalidJob, Job, Undecodable, publishers_of, sender_of
 from workflows.lifecycle import STEPS, Outcome, Step, final_error, job_success, reason
 from workflows.options import WORKFLOW
 from workflows.outbox import Outbox
+from workflows.record import Record
 
 BUG_ATTEMPTS = 3
 """Attempts for an error that nobody foresaw: it may have been a hiccup, but probably is a bug."""
@@ -110,6 +111,7 @@ class _Workflow(WorkflowInboundInterceptor):
     """An error of our own that no code awaits."""
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self.record = Record()
         super().init(_Activities(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
@@ -159,12 +161,13 @@ class _Workflow(WorkflowInboundInterceptor):
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or (error and is_cancelled_exception(error)):
             return
-        outcome = Outcome(self.job, request, None if error else task.result())
+        outcome = Outcome(self.job, request, None if error else task.result(), self.record)
         if isinstance(error, ActivityError):
             if step.failure:
                 self.outbox.emit(step.failure(reason(error)), step.watch(outcome))
         elif step.event:
-            self.outbox.emit(step.event(outcome), step.watch(outcome))
+            if body := step.event(outcome):
+                self.outbox.emit(body, step.watch(outcome))
         elif plan := step.watch(outcome):
             self.outbox.watch(plan)
 
@@ -239,6 +242,8 @@ class _Activities(WorkflowOutboundInterceptor):
 
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":
         handle = super().start_activity(input)
+        if input.activity_id:
+            self.life.record.follow(input.activity_id, handle)
         if step := STEPS.get(input.activity):
             self.life.board.enter(step.phase)
             handle.add_done_callback(lambda task: self.life.finished(step, input.args[0], task))

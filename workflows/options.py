@@ -10,8 +10,9 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 
 from activities.acquire import acquire
+from activities.ahead import look_ahead
 from activities.cleanup import clean_up, delete_source
-from activities.deliver import deliver
+from activities.deliver import deliver, send_media
 from activities.drm.keys import check_keys
 from activities.encode import encode_audio, encode_chunk, encode_samples
 from activities.images import extract_images
@@ -85,6 +86,7 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     check_keys: Options("check that the keys can be had", timedelta(minutes=10)),
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
+    look_ahead: Options("find the film and plan it, while other files arrive", timedelta(hours=6)),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
     prepare_watermarks: Options("read the watermarks", timedelta(hours=1), MEDIA_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
@@ -97,6 +99,7 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     package: Options("write segments and manifests", timedelta(hours=12), MEDIA_QUEUE),
     make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), MEDIA_QUEUE),
     extract_images: Options("extract still frames", timedelta(hours=1), MEDIA_QUEUE),
+    send_media: Options("send media, to be published later", timedelta(days=1)),
     deliver: Options("publish media, then manifests", timedelta(days=1)),
     clean_up: Options("remove the workspace", timedelta(minutes=10)),
     delete_source: Options("remove the files from the source folder", timedelta(minutes=10)),
@@ -111,6 +114,16 @@ def chunk_activity_id(index: int) -> str:
 def samples_activity_id(part: int) -> str:
     """Names the activity that encodes a part of the samples."""
     return f"encode-samples-{part:02}"
+
+
+def package_activity_id(output_format: str) -> str:
+    """Names the activity that packages one format by itself."""
+    return f"package-{output_format}"
+
+
+def send_activity_id(output_format: str) -> str:
+    """Names the activity that sends the media of one format ahead."""
+    return f"send-{output_format}"
 
 
 def deliver_activity_id(output_format: str) -> str:

@@ -206,7 +206,7 @@ class Outbox:
             event=plan.event,
             sender=self.sender,
             sequence_number=self._count,
-            started=workflow.now(),
+            started=plan.started or workflow.now(),
             shares=plan.shares,
             film_seconds=plan.film_seconds,
         )

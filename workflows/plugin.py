@@ -48,6 +48,10 @@ SHARED_MODULES = (
     "workflows.lifecycle",
     "workflows.options",
     "workflows.outbox",
+    "workflows.output",
+    "workflows.picture",
+    "workflows.record",
+    "workflows.tasks",
 )
 
 

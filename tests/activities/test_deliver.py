@@ -7,7 +7,7 @@ import pytest
 
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
-from activities.deliver import Delivered, DeliverRequest, deliver
+from activities.deliver import Delivered, DeliverRequest, Sent, deliver, send_media
 from activities.errors import PublishingError
 from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
@@ -88,6 +88,37 @@ async def test_manifests_come_last_and_in_order(root: Path, packaged: Path) -> N
     changed = {name: (root / "out" / name).stat().st_ctime_ns for name in files(packaged)}
     newest_media = max(changed[name] for name in OUTPUT.media)
     assert newest_media < changed["video.m3u8"] < changed["manifest.m3u8"]
+
+
+async def test_media_is_sent_ahead_and_its_delivery_sends_only_the_rest(root: Path, packaged: Path) -> None:
+    (root / "out").mkdir()
+    (root / "out" / "manifest.m3u8").write_text("of an older title")
+    sent = await Running()(send_media, request(root / "out"))
+    assert sent == Sent(len(OUTPUT.media), sum(len(name) for name in OUTPUT.media))
+    assert files(root / "out") == sorted(OUTPUT.media)
+    first = (root / "out" / "video" / "0.m4s").stat()
+    (packaged / "thumbnails").mkdir()
+    (packaged / "thumbnails" / "1.jpg").write_text("a sheet, made meanwhile")
+    for name in OUTPUT.media:
+        (packaged / name).unlink()  # another worker need not have it
+    with_sheet = replace(OUTPUT, media=[*OUTPUT.media, "thumbnails/1.jpg"])
+    running = Running()
+    result = await running(deliver, replace(request(root / "out"), output=with_sheet, sent=sent))
+    assert files(root / "out") == sorted([*with_sheet.media, *OUTPUT.manifests])
+    assert (root / "out" / "video" / "0.m4s").stat() == first
+    left = sum((packaged / name).stat().st_size for name in files(packaged))
+    assert (result.total_files, result.total_size) == (13, sent.size + left)
+    assert running.beats[-1].done == running.beats[-1].total == left
+
+
+async def test_what_could_not_be_sent_ahead_is_left_to_the_delivery(root: Path, packaged: Path) -> None:
+    (root / "out" / "video" / "7.m4s").mkdir(parents=True)
+    with pytest.raises(PublishingError) as caught:
+        await Running()(send_media, request(root / "out"))
+    assert not caught.value.retryable
+    (root / "out" / "video" / "7.m4s").rmdir()
+    await Running()(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
 
 
 async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Path, packaged: Path) -> None:

@@ -306,6 +306,16 @@ async def test_the_film_is_as_long_as_a_late_picture_reaches() -> None:
     assert (await planned(Mapped(replace(source(320, 180), start=0.5)))).duration == 10.5
 
 
+async def test_a_picture_that_was_planned_before_only_gets_its_sound() -> None:
+    settings = ContentProcessing.model_validate({"NormalizeAudio": True})
+    film = source(1280, 720)
+    picture = await Running()(plan, PlanRequest(JOB_ID, Mapped(film), settings))
+    mapped = Mapped(film, [sound(2), sound(6, "de")])
+    both = await Running()(plan, PlanRequest(JOB_ID, mapped, settings, replace(picture, in_one_piece="it was seen")))
+    assert both == replace(await Running()(plan, PlanRequest(JOB_ID, mapped, settings)), in_one_piece="it was seen")
+    assert [rendition.language for rendition in both.audio] == ["en", "de"]
+
+
 async def test_sound_alone_has_no_chunks() -> None:
     made = await planned(Mapped(None, [sound(2)]))
     assert (made.duration, made.chunks, made.video, len(made.audio)) == (9.0, [], [], 1)

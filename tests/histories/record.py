@@ -7,8 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.clips import Clips, truncated, vtt_file
+from tests.clips import Clips, tone, truncated, vtt_file
+from tests.integration.history import activities
 from tests.integration.service import ROOT, Service, running
+from tests.servers.gated import gated
 from tests.servers.temporal import TemporalServer
 
 
@@ -34,6 +36,21 @@ async def _record(service: Service, clips: Clips, folder: Path) -> None:
     await handle.signal("resume")
     await service.end(handle)
     await _keep(handle, folder / "pause.json")
+    await _record_overlap(service, clips, folder)
+
+
+async def _record_overlap(service: Service, clips: Clips, folder: Path) -> None:
+    """The picture is encoded while sound is still on its way."""
+    source = service.source(clips(seconds=3), tone(440, service.root / "movie-sound-de.m4a"), name="late")
+    with gated(source, "movie-sound-de.m4a") as gate:
+        job = service.job(source, ContentAcquisition={"Provider": "Http", "UriPath": gate.url})
+        job["MediaMappings"] |= {"AudioFileLanguageExpression": r"-sound-(?<lang>\w+)\.m4a$"}
+        handle = await service.submit(job)
+        while "join-chunks" not in (await activities(handle)).completed:
+            await asyncio.sleep(0.1)
+        gate.open()
+        await service.end(handle)
+    await _keep(handle, folder / "overlap.json")
 
 
 async def _keep(handle: Any, path: Path) -> None:
@@ -51,7 +68,7 @@ def main() -> None:
         try:
             clips = Path(scratch) / "clips"
             clips.mkdir()
-            with running(Path(scratch) / "service", server.address) as service:
+            with running(Path(scratch) / "service", server.address, ENCODING_PRIVATE_HOSTS="127.0.0.1") as service:
                 asyncio.run(_record(service, Clips(clips), folder))
         finally:
             server.stop()

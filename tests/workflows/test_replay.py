@@ -26,7 +26,8 @@ async def replay(path: Path, text: str) -> None:
 
 
 def test_there_are_histories_of_each_end() -> None:
-    assert {path.stem for path in HISTORIES} >= {"success", "failure", "cancel", "chunks", "pause", "late"}
+    ends = {"success", "failure", "cancel", "chunks", "pause", "late", "overlap"}
+    assert {path.stem for path in HISTORIES} >= ends
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)

@@ -1,0 +1,92 @@
+"""What outcomes of activities mean to the client, where that depends on others."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.cuts import Chunk
+from activities.package import Measured, Packaged, PackageRequest
+from activities.plan import AudioRendition, Plan, VideoRendition
+from publishers.events import EncodingFinished
+from workflows.job import Job
+from workflows.lifecycle import STEPS, Outcome
+from workflows.record import Record
+
+PLAN = Plan(
+    [VideoRendition("video", 160, 90, 100)],
+    [AudioRendition("audio-en", 0, "en", 128, "Stereo")],
+    [Chunk(0, duration=20.0), Chunk(1, start=20.0)],
+    duration=40.0,
+)
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def job(*formats: str) -> Job:
+    location = {"Provider": "Files", "UriPath": "/media"}
+    sections = {"ContentAcquisition": location, "ContentPublishing": location, "MediaMappings": {}}
+    return Job.parse({**sections, "ContentProcessing": {"OutputFormat": formats}})
+
+
+def shares(record: Record, *formats: str) -> dict[str, bool]:
+    watch = STEPS["plan"].watch(Outcome(job(*formats), None, PLAN, record))
+    assert watch
+    return {share.activity_id: share.is_done for share in watch.shares}
+
+
+def test_chunks_that_are_done_when_the_phase_begins_count_as_done() -> None:
+    record = Record()
+    record.begun = {"encode-video-0000": BEGUN, "encode-video-0001": BEGUN + timedelta(seconds=1)}
+    record.results = {"encode-video-0000": "encoded"}
+    assert shares(record, "Dash") == {
+        "encode-audio": False,
+        "encode-video-0000": True,
+        "encode-video-0001": False,
+        "join-chunks": False,
+        "package": False,
+    }
+    watch = STEPS["plan"].watch(Outcome(job("Dash"), None, PLAN, record))
+    assert watch
+    assert watch.started == BEGUN
+
+
+def test_a_phase_that_begins_in_its_time_starts_then() -> None:
+    watch = STEPS["plan"].watch(Outcome(job("Dash"), None, PLAN))
+    assert watch
+    assert watch.started is None
+
+
+def test_several_formats_share_the_weight_of_packaging() -> None:
+    assert [*shares(Record(), "Dash", "Hls")][-2:] == ["package-Dash", "package-Hls"]
+
+
+@pytest.mark.parametrize("first", ["Dash", "Hls"])
+def test_the_encoding_is_finished_when_all_formats_are_packaged(first: str) -> None:
+    made = {
+        name: Packaged([], [Measured("video", rate, "H264"), Measured("audio-en", 1, "AAC")])
+        for name, rate in (("Dash", 99), ("Hls", 98))
+    }
+    record, told = Record(), list[Any]()
+    for name in sorted(made, key=lambda name: name != first):
+        record.results[f"package-{name}"] = made[name]
+        request = PackageRequest("", PLAN, ["Dash", "Hls"], only=name)  # type: ignore[arg-type]
+        event = STEPS["package"].event
+        assert event
+        told.append(event(Outcome(job("Dash", "Hls"), request, made[name], record)))
+    assert told[0] is None
+    assert isinstance(told[1], EncodingFinished)
+    assert told[1].bitrates[0].measured_bitrate_in_kbps == 99  # the first format's, whichever was packaged first
+
+
+async def test_an_activity_that_is_handed_out_again_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Outside of a workflow there is no time of one.
+    monkeypatch.setattr("workflows.record.workflow.now", lambda: BEGUN)
+    record = Record()
+    for result in ("lost", "made anew"):
+        handle: Any = asyncio.ensure_future(asyncio.sleep(0, result))
+        record.follow("encode-video-0000", handle)
+        assert record.results == {}
+        await handle
+        await asyncio.sleep(0)
+        assert record.results == {"encode-video-0000": result}
