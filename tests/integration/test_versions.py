@@ -1,0 +1,121 @@
+"""Two versions of the service at once, and Temporal leads each job to workers of one."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import (
+    SetWorkerDeploymentCurrentVersionRequest,
+    UpdateWorkflowExecutionOptionsRequest,
+)
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.clips import Clips
+from tests.integration.service import Service
+from tests.servers.process import started
+from tests.servers.temporal import TemporalServer
+
+Handle = WorkflowHandle[Any, Any]
+FLEET = "encoding-fleet"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """Its own: where a version is the current one, workers without get no new jobs."""
+    server = TemporalServer(tmp_path_factory.mktemp("versions"))
+    with started(server):
+        yield server
+
+
+def version(folder: Path, server: TemporalServer, build_id: str, **settings: str) -> Service:
+    """A worker, beside others whose files it shares."""
+    roots = {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
+    names = {"ENCODING_DEPLOYMENT": FLEET, "ENCODING_BUILD_ID": build_id}
+    return Service(folder / build_id, server.address, **roots, **names, **settings)
+
+
+async def make_current(service: Service, build_id: str) -> None:
+    """As soon as the server knows the version's workers."""
+    client = await service.client()
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=FLEET, build_id=build_id, identity="tests"
+    )
+    while True:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+async def begun(service: Service, job: Any) -> Handle:
+    """A job that has begun, and waits."""
+    handle = await service.submit(job)
+    await handle.signal("pause")
+    await service.wait_for(handle.id, "JobCreated")
+    return handle
+
+
+async def workers_of(handle: Handle) -> list[int]:
+    """The processes that did the tasks of a run, in order, each named once a turn."""
+    found = list[int]()
+    async for event in handle.fetch_history_events():
+        done = event.workflow_task_completed_event_attributes, event.activity_task_started_event_attributes
+        pids = [int(each.identity.partition("@")[0]) for each in done if each.identity]
+        found += [pid for pid in pids if found[-1:] != [pid]]
+    return found
+
+
+async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path: Path, clip: Clips) -> None:
+    with started(first := version(tmp_path, server, "1-pinned", ENCODING_VERSIONING="pinned")):
+        await make_current(first, "1-pinned")
+        job = first.job(first.source(clip()))
+        old, moved = [await begun(first, job) for _ in range(2)]
+        with started(second := version(tmp_path, server, "2-pinned", ENCODING_VERSIONING="pinned")):
+            await make_current(second, "2-pinned")
+            new = await first.submit(job)
+            await let_go(moved)
+            for handle in (old, moved):
+                await handle.signal("resume")
+            for handle in (old, moved, new):
+                assert (await first.end(handle)).names[-1] == "JobSuccess", first.log[-2000:] + second.log[-2000:]
+            assert await workers_of(old) == [first.pid]
+            assert await workers_of(moved) == [first.pid, second.pid]
+            assert await workers_of(new) == [second.pid]
+
+
+async def let_go(handle: Handle) -> None:
+    """Move one pinned job, as an operator does."""
+    client = handle._client
+    override = VersioningOverride(auto_upgrade=True)
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        workflow_execution_options=WorkflowExecutionOptions(versioning_override=override),
+        update_mask=FieldMask(paths=["versioning_override"]),
+    )
+    await client.workflow_service.update_workflow_execution_options(request)
+
+
+async def test_other_jobs_move_and_need_nothing_of_the_old_version(
+    server: TemporalServer, tmp_path: Path, clip: Clips
+) -> None:
+    with started(first := version(tmp_path, server, "1-moving")):
+        await make_current(first, "1-moving")
+        old = await begun(first, first.job(first.source(clip())))
+        with started(second := version(tmp_path, server, "2-moving")):
+            await make_current(second, "2-moving")
+            pid = first.pid
+            first.stop()
+            await old.signal("resume")
+            assert (await first.end(old)).names[-1] == "JobSuccess", second.log[-3000:]
+            assert await workers_of(old) == [pid, second.pid]
