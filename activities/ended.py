@@ -131,7 +131,7 @@ def _readable(run: Run) -> Iterator[None]:
     """What cannot be read now may be later, by a worker that has the key, or code that the history fits."""
     try:
         yield
-    except (RPCError, WorkflowQueryFailedError, RuntimeError, ValueError) as error:
+    except (RPCError, WorkflowQueryFailedError, RuntimeError, ValueError, KeyError) as error:
         counter = activity.metric_meter().create_counter(
             "encoding_ended_unreadable", "Attempts to read a job that was ended from outside, without success."
         )

@@ -31,7 +31,7 @@ async def test_a_job_that_cannot_be_read_is_told_when_it_can(
         assert service.events(handle.id) == []
         service.stop()
         service.start()
-        await end.result()
+        await client.get_workflow_handle(end.id).result()
         [final] = service.events(handle.id)
         assert (final["EventType"], final["Code"]) == ("FinalError", 5000)
         assert final["Message"].endswith("the key is missing")

@@ -37,7 +37,8 @@ def version(folder: Path, server: TemporalServer, build_id: str, **settings: str
     """A worker, beside others whose files it shares."""
     roots = {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
     names = {"ENCODING_DEPLOYMENT": FLEET, "ENCODING_BUILD_ID": build_id}
-    return Service(folder / build_id, server.address, **roots, **names, **settings)
+    name = f"{build_id}-{settings.get('ENCODING_ROLE', 'all')}"
+    return Service(folder / name, server.address, **roots, **names, **settings)
 
 
 async def make_current(service: Service, build_id: str) -> None:
@@ -50,7 +51,7 @@ async def make_current(service: Service, build_id: str) -> None:
         try:
             await client.workflow_service.set_worker_deployment_current_version(request)
         except RPCError as error:
-            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION):
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.DEADLINE_EXCEEDED):
                 raise
             await asyncio.sleep(0.1)
         else:
@@ -106,16 +107,24 @@ async def let_go(handle: Handle) -> None:
     await client.workflow_service.update_workflow_execution_options(request)
 
 
+@pytest.mark.slow
 async def test_other_jobs_move_and_need_nothing_of_the_old_version(
     server: TemporalServer, tmp_path: Path, clip: Clips
 ) -> None:
-    with started(first := version(tmp_path, server, "1-moving")):
-        await make_current(first, "1-moving")
-        old = await begun(first, first.job(first.source(clip())))
-        with started(second := version(tmp_path, server, "2-moving")):
-            await make_current(second, "2-moving")
-            pid = first.pid
-            first.stop()
-            await old.signal("resume")
-            assert (await first.end(old)).names[-1] == "JobSuccess", second.log[-3000:]
-            assert await workers_of(old) == [pid, second.pid]
+    with started(none := version(tmp_path, server, "", ENCODING_DEPLOYMENT="")):
+        unversioned = await begun(none, job := none.job(none.source(clip())))
+        with started(first := version(tmp_path, server, "1-moving")):
+            await make_current(first, "1-moving")
+            none.stop()
+            old = await begun(none, job)
+            with started(second := version(tmp_path, server, "2-moving", ENCODING_ROLE="control")):
+                with pytest.raises(RPCError, match="missing active task queues"):
+                    await make_current(second, "2-moving")
+                with started(encoder := version(tmp_path, server, "2-moving", ENCODING_ROLE="transcode")):
+                    await make_current(second, "2-moving")
+                    first.stop()
+                    for handle in (unversioned, old):
+                        await handle.signal("resume")
+                    for handle in (unversioned, old):
+                        assert (await none.end(handle)).names[-1] == "JobSuccess", second.log[-3000:]
+                        assert {*(await workers_of(handle))[1:]} == {second.pid, encoder.pid}
