@@ -58,6 +58,12 @@ async def make_current(service: Service, build_id: str) -> None:
             return
 
 
+def small(service: Service, clip: Clips) -> dict[str, Any]:
+    job = service.job(service.source(clip(seconds=1, size="160x90")))
+    job["ContentProcessing"] |= {"OutputFormat": ["Cmaf"], "VideoRepresentations": [{"BitrateInKbps": 60}]}
+    return job
+
+
 async def begun(service: Service, job: Any) -> Handle:
     """A job that has begun, and waits."""
     handle = await service.submit(job)
@@ -66,20 +72,24 @@ async def begun(service: Service, job: Any) -> Handle:
     return handle
 
 
-async def workers_of(handle: Handle) -> list[int]:
-    """The processes that did the tasks of a run, in order, each named once a turn."""
-    found = list[int]()
+async def workers_of(handle: Handle, activity: str = "") -> list[int]:
+    """The processes that did the workflow tasks of a run, or one kind of its activities, in order."""
+    found, wanted = list[int](), set[int]()
     async for event in handle.fetch_history_events():
-        done = event.workflow_task_completed_event_attributes, event.activity_task_started_event_attributes
-        pids = [int(each.identity.partition("@")[0]) for each in done if each.identity]
-        found += [pid for pid in pids if found[-1:] != [pid]]
-    return found
+        if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
+            wanted.add(event.event_id)
+        done = (
+            event.activity_task_started_event_attributes if activity else event.workflow_task_completed_event_attributes
+        )
+        if done.identity and (not activity or done.scheduled_event_id in wanted):
+            found.append(int(done.identity.partition("@")[0]))
+    return list(dict.fromkeys(found))
 
 
 async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path: Path, clip: Clips) -> None:
     with started(first := version(tmp_path, server, "1-pinned", ENCODING_VERSIONING="pinned")):
         await make_current(first, "1-pinned")
-        job = first.job(first.source(clip()))
+        job = small(first, clip)
         old, moved = [await begun(first, job) for _ in range(2)]
         with started(second := version(tmp_path, server, "2-pinned", ENCODING_VERSIONING="pinned")):
             await make_current(second, "2-pinned")
@@ -89,9 +99,9 @@ async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path
                 await handle.signal("resume")
             for handle in (old, moved, new):
                 assert (await first.end(handle)).names[-1] == "JobSuccess", first.log[-2000:] + second.log[-2000:]
-            assert await workers_of(old) == [first.pid]
+            assert await workers_of(old) == await workers_of(old, "encode_chunk") == [first.pid]
             assert await workers_of(moved) == [first.pid, second.pid]
-            assert await workers_of(new) == [second.pid]
+            assert await workers_of(new) == await workers_of(new, "encode_chunk") == [second.pid]
 
 
 async def let_go(handle: Handle) -> None:
@@ -112,7 +122,7 @@ async def test_other_jobs_move_and_need_nothing_of_the_old_version(
     server: TemporalServer, tmp_path: Path, clip: Clips
 ) -> None:
     with started(none := version(tmp_path, server, "", ENCODING_DEPLOYMENT="")):
-        unversioned = await begun(none, job := none.job(none.source(clip())))
+        unversioned = await begun(none, job := small(none, clip))
         with started(first := version(tmp_path, server, "1-moving")):
             await make_current(first, "1-moving")
             none.stop()
@@ -127,4 +137,5 @@ async def test_other_jobs_move_and_need_nothing_of_the_old_version(
                         await handle.signal("resume")
                     for handle in (unversioned, old):
                         assert (await none.end(handle)).names[-1] == "JobSuccess", second.log[-3000:]
-                        assert {*(await workers_of(handle))[1:]} == {second.pid, encoder.pid}
+                        assert (await workers_of(handle))[-1] == second.pid
+                        assert await workers_of(handle, "encode_chunk") == [encoder.pid]
