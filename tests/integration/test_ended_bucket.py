@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -28,26 +27,21 @@ DAY = 86_400
 OWNER = ".store/owner/namespace"
 
 
-@pytest.fixture
-def store(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """As a plain client sees it; workers that are started from here on have it."""
+@pytest.fixture(scope="module")
+def store(s3: S3) -> Iterator[Place]:
+    """As a plain client sees it; all that begins here from now on has it."""
     folder = f"work/{secrets.token_hex(8)}"
-    give_bucket(monkeypatch, s3, folder)
-    return s3_folder(s3, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        give_bucket(patch, s3, folder)
+        yield s3_folder(s3, folder)
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[TemporalServer]:
-    """Its own: a sweep takes all jobs."""
-    server = TemporalServer(tmp_path)
-    with started(server):
-        yield server
-
-
-@pytest.fixture
-def service(server: TemporalServer, store: Place, tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(store: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """On a server of its own: a sweep takes all jobs."""
     assert store.names() == []
-    with running(tmp_path / "service", server.address) as service:
+    server = TemporalServer(tmp_path_factory.mktemp("server"))
+    with started(server), running(tmp_path_factory.mktemp("service"), server.address) as service:
         yield service
 
 

@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]
 def version(folder: Path, server: TemporalServer, build_id: str, **settings: str) -> Service:
     """A worker, beside others whose files it shares."""
     roots = {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
-    names = {"ENCODING_DEPLOYMENT": FLEET, "ENCODING_BUILD_ID": build_id}
+    names = {"ENCODING_DEPLOYMENT": FLEET if build_id else "", "ENCODING_BUILD_ID": build_id}
     name = f"{build_id}-{settings.get('ENCODING_ROLE', 'all')}"
     return Service(folder / name, server.address, **roots, **names, **settings)
 
@@ -95,9 +95,8 @@ async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path
             await make_current(second, "2-pinned")
             new = await first.submit(job)
             await let_go(moved)
-            for handle in (old, moved):
+            for handle in (new, old, moved):
                 await handle.signal("resume")
-            for handle in (old, moved, new):
                 assert (await first.end(handle)).names[-1] == "JobSuccess", first.log[-2000:] + second.log[-2000:]
             assert await workers_of(old) == await workers_of(old, "encode_chunk") == [first.pid]
             assert await workers_of(moved) == [first.pid, second.pid]
@@ -121,7 +120,7 @@ async def let_go(handle: Handle) -> None:
 async def test_other_jobs_move_and_need_nothing_of_the_old_version(
     server: TemporalServer, tmp_path: Path, clip: Clips
 ) -> None:
-    with started(none := version(tmp_path, server, "", ENCODING_DEPLOYMENT="")):
+    with started(none := version(tmp_path, server, "")):
         unversioned = await begun(none, job := small(none, clip))
         with started(first := version(tmp_path, server, "1-moving")):
             await make_current(first, "1-moving")
