@@ -1,5 +1,6 @@
 """What of a format is published: its files as they are, or in archives."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from posixpath import dirname, relpath
@@ -52,3 +53,13 @@ def published(output: PackagedFormat) -> Published:
         else:
             media[name] = []
     return Published(media, output.manifests, output.links)
+
+
+def places_of(location: str, output: PackagedFormat) -> list[str]:
+    """Names for the folders of its main manifests, or archives, at a location (see `Source.place`).
+
+    Another job may come to the same folder by another location; it gets the same name.
+    """
+    tops = {dirname(name) for name in (*output.links.values(), *published(output).links.values())}
+    folders = (f"{location}{top}/" if top else location for top in tops)
+    return sorted(hashlib.sha256(folder.encode()).hexdigest() for folder in folders)

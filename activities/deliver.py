@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from posixpath import dirname
 
 from temporalio import activity
 
-from activities.archive import Published, published
+from activities.archive import Published, places_of, published
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating, counting
 from activities.package import PackagedFormat
@@ -19,7 +20,10 @@ from activities.storage.config import WritableLocation
 from activities.storage.content import MANIFESTS
 from activities.storage.download import listed
 from activities.storage.journal import Journal
+from activities.storage.patience import persistently
+from activities.storage.threads import stoppable
 from activities.storage.upload import deleted, stored
+from activities.store.claims import claims_of
 from activities.store.work import Work, at_work
 
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
@@ -135,10 +139,16 @@ async def _transfer(request: DeliverRequest, names: list[str]) -> AsyncIterator[
         try:
             progress.total = size = await asyncio.to_thread(_total_size, root, goods, names)
             with opened(request.location) as storage:
+                await _claim(request, places_of(storage.place(), output))
                 async with _keeping_notes(work, notes):
                     yield _Transfer(goods, root, size, storage, Journal(work.root / notes), counting(progress))
         except StorageError as error:
             raise PublishingError(str(error), retryable=error.temporary) from None
+
+
+async def _claim(request: DeliverRequest, places: list[str]) -> None:
+    with claims_of(request.job_id) as claims:
+        await stoppable(lambda stop: persistently(partial(claims.take, places), stop))
 
 
 @asynccontextmanager

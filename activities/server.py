@@ -1,12 +1,17 @@
 """What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.service import RPCError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.storage.base import StorageError
 
 PAUSED = "Paused"
 """In the memo of a run: what is scheduled already does not begin."""
@@ -67,3 +72,25 @@ async def is_paused() -> bool:
         return bool(await (await run.describe()).memo_value(PAUSED, default=False))
     except (RuntimeError, RPCError):
         return False
+
+
+async def is_last(run: Run) -> bool:
+    """Whether the workflow id has no later run: a reset, a retry or a new start makes one.
+
+    False as well if the server has forgotten it.
+    """
+    try:
+        return (await activity.client().get_workflow_handle(run.workflow_id).describe()).run_id == run.run_id
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """For an activity: a server or a store that does not answer now is asked again, until its time is up."""
+    try:
+        yield
+    except (RPCError, StorageError) as error:
+        raise ApplicationError(str(error), type=type(error).__name__) from None

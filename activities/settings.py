@@ -12,8 +12,20 @@ from activities.storage.addresses import PrivateHost, private_hosts
 from publishers.roots import files_roots
 
 Role = Literal["all", "control", "transcode"]
+Versioning = Literal["auto-upgrade", "pinned"]
+DEPLOYMENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 BUCKET_FOLDER = re.compile(r"s3://[A-Za-z0-9._-]{3,63}(/[^/?#\x00-\x20]+)*/?")
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclass(frozen=True)
+class Version:
+    """Of the service, as whoever deploys it calls it; Temporal leads each job to workers of one version."""
+
+    deployment: str
+    build_id: str
+    pins: bool
+    """Whether a job ends where it began; else it goes on with whichever version is the current one."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,8 @@ class Settings:
     sweep_interval: timedelta
     """Zero = no sweeps by this worker's doing."""
     abandoned_after: timedelta
+    version: Version | None = None
+    """None = this worker takes what has no version."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -63,16 +77,16 @@ class Settings:
         - `ENCODING_SWEEP_SECONDS`: how often the schedule that this worker makes, where there is none yet, looks for
           jobs that were ended from outside (default 60; 0 makes none).
         - `ENCODING_ABANDONED_HOURS`: when the workspace of a job that does not run any more is collected (default 24).
+        - `ENCODING_DEPLOYMENT`, `ENCODING_BUILD_ID`: name and version of what is deployed here, to let Temporal choose
+          which version gets new jobs (default: none); `ENCODING_VERSIONING`: whether jobs that run move to the version
+          that has become current (`auto-upgrade`, default) or end where they began (`pinned`).
         - `ENCODING_STALL_SECONDS`: an ffmpeg that makes no progress for so long is restarted (default 300).
 
         Raises:
             ValueError: a variable holds what it cannot; the message names it.
         """
         env = os.environ
-        role = env.get("ENCODING_ROLE", "all")
-        if role not in get_args(Role):
-            msg = f"ENCODING_ROLE is {role!r}; it must be one of {', '.join(get_args(Role))}"
-            raise ValueError(msg)
+        role = _one_of("ENCODING_ROLE", get_args(Role))
         return cls(
             files_roots=files_roots(),
             private_hosts=private_hosts(),
@@ -88,7 +102,26 @@ class Settings:
             sweep_interval=timedelta(seconds=_whole("ENCODING_SWEEP_SECONDS", 60)),
             abandoned_after=timedelta(hours=_positive("ENCODING_ABANDONED_HOURS", 24)),
             stall_timeout=timedelta(seconds=_positive("ENCODING_STALL_SECONDS", 300)),
+            version=_version(),
         )
+
+
+def _version() -> Version | None:
+    deployment, build_id = (os.environ.get(name, "") for name in ("ENCODING_DEPLOYMENT", "ENCODING_BUILD_ID"))
+    pins = _one_of("ENCODING_VERSIONING", get_args(Versioning)) == "pinned"
+    if bool(deployment) != bool(build_id):
+        raise ValueError("ENCODING_DEPLOYMENT and ENCODING_BUILD_ID name a version together: set both, or neither")
+    if deployment and not DEPLOYMENT_NAME.fullmatch(deployment):
+        raise ValueError(f"ENCODING_DEPLOYMENT is {deployment!r}; it may have letters, digits, - and _ alone")
+    return Version(deployment, build_id, pins) if deployment else None
+
+
+def _one_of(name: str, choices: tuple[str, ...]) -> str:
+    """The first one where the variable is not set."""
+    text = os.environ.get(name, choices[0])
+    if text not in choices:
+        raise ValueError(f"{name} is {text!r}; it must be one of {', '.join(choices)}")
+    return text
 
 
 def _bucket_folder(name: str) -> str:

@@ -8,15 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.ended import end_runs, read_ended, remove_abandoned, remove_workspace
+from activities.ended import end_runs, read_ended
+from activities.leftovers import remove_abandoned, remove_workspace
 from activities.notify import check_receivers, publish_events
 from activities.report import BEAT_INTERVAL, PLACES, report_progress
 from activities.server import registered_search_attributes, request_cancel
 from activities.settings import Settings
+from activities.store.owner import own_store
 from activities.store.work import usable_store
 from publishers.connections import close_connections
 from workflows.codec import data_converter
@@ -94,11 +97,12 @@ async def workers(client: Client, settings: Settings) -> AsyncIterator[None]:
     """Run the workers of the configured role inside the block; leaving it lets running activities finish.
 
     Raises:
-        RuntimeError: this machine cannot use its work folder, or the work store.
+        RuntimeError: this machine cannot use its work folder or the work store, or another namespace has it.
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, close_connections)
         await stack.enter_async_context(usable_store(settings))
+        await own_store(settings, client)
         control = control_workers(client, settings) if settings.role in ("all", "control") else []
         transcode = _transcode_workers(client, settings) if settings.role in ("all", "transcode") else []
         for worker in control + transcode:
@@ -145,4 +149,17 @@ def _worker(
         max_concurrent_activities=slots,
         max_heartbeat_throttle_interval=beats,
         graceful_shutdown_timeout=settings.shutdown_grace,
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """The same for all queues: activities of a job go to the version that the job is on."""
+    version = settings.version
+    if not version:
+        return None
+    return WorkerDeploymentConfig(
+        WorkerDeploymentVersion(version.deployment, version.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED if version.pins else VersioningBehavior.AUTO_UPGRADE,
     )

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -57,7 +57,7 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_run_folder(Settings.from_environment().work_root))
         os.environ["ENCODING_WORK_ROOT"] = str(folder)
-        settings = Settings.from_environment()
+        settings = replace(Settings.from_environment(), version=None)  # nobody makes one the current one here
         server = await stack.enter_async_context(embedded_server(folder))
         client = await jobs.connect(server.address)
         await stack.enter_async_context(workers(client, settings))

@@ -1,7 +1,9 @@
 import os
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -225,6 +227,18 @@ async def test_a_source_that_is_done_is_deleted_unless_it_was_replaced(root: Pat
     for _ in range(2):
         await Running()(delete_source, DeleteSourceRequest(location(folder), acquired.files))
         assert files(folder) == ["notes.txt", "replaced.mp4"]
+
+
+async def test_what_another_job_has_published_since_stays(root: Path, packaged: Path) -> None:
+    await Running()(deliver, request(root / "out"))
+    assert files(packaged)
+    other = str(uuid4())
+    shutil.copytree(workspace(JOB_ID), workspace(other), dirs_exist_ok=True)
+    await Running()(deliver, replace(request(root / "out"), job_id=other))
+    await Running()(clean_up, CleanUpRequest(JOB_ID, location(root / "out"), [OUTPUT]))
+    assert len(files(root / "out")) == 12
+    await Running()(clean_up, CleanUpRequest(other, location(root / "out"), [OUTPUT]))
+    assert files(root / "out") == []
 
 
 async def test_clean_up_never_fails(root: Path, tmp_path: Path) -> None:

@@ -316,3 +316,16 @@ def test_the_store_of_the_worker_is_not_that_of_the_jobs(monkeypatch: pytest.Mon
     there = {"provider": "AmazonS3", "uri_path": "https://media.s3.eu-west-1.amazonaws.com/in/"}
     job = AmazonS3Location.model_validate(there | {"credentials_name": "key", "credentials_secret": "secret"})
     assert S3Storage(job)._client.meta.endpoint_url == "https://s3.eu-west-1.amazonaws.com"
+
+
+async def test_a_job_of_which_nothing_but_a_begun_upload_is_left_is_found(bucket: Place, worker: Disk, s3: S3) -> None:
+    worker("one")
+    prefix = os.environ["ENCODING_WORK_STORE"].removeprefix(f"s3://{s3.bucket}/")
+    since = time.time() - 2
+    s3.client.create_multipart_upload(Bucket=s3.bucket, Key=f"{prefix}/{JOB_ID}/made-1/b")
+    settings = Settings.from_environment()
+    assert bucket.names() == []
+    assert await kept_jobs(settings) == [JOB_ID]
+    assert since < await last_written(settings, JOB_ID) < time.time() + 2
+    await emptied(JOB_ID)
+    assert await kept_jobs(settings) == []

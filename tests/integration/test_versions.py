@@ -1,0 +1,140 @@
+"""Two versions of the service at once, and Temporal leads each job to workers of one."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflow.v1 import VersioningOverride, WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import (
+    SetWorkerDeploymentCurrentVersionRequest,
+    UpdateWorkflowExecutionOptionsRequest,
+)
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from tests.clips import Clips
+from tests.integration.service import Service
+from tests.servers.process import started
+from tests.servers.temporal import TemporalServer
+
+Handle = WorkflowHandle[Any, Any]
+FLEET = "encoding-fleet"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """Its own: where a version is the current one, workers without get no new jobs."""
+    server = TemporalServer(tmp_path_factory.mktemp("versions"))
+    with started(server):
+        yield server
+
+
+def version(folder: Path, server: TemporalServer, build_id: str, **settings: str) -> Service:
+    """A worker, beside others whose files it shares."""
+    roots = {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
+    names = {"ENCODING_DEPLOYMENT": FLEET if build_id else "", "ENCODING_BUILD_ID": build_id}
+    name = f"{build_id}-{settings.get('ENCODING_ROLE', 'all')}"
+    return Service(folder / name, server.address, **roots, **names, **settings)
+
+
+async def make_current(service: Service, build_id: str) -> None:
+    """As soon as the server knows the version's workers."""
+    client = await service.client()
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=FLEET, build_id=build_id, identity="tests"
+    )
+    while True:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.DEADLINE_EXCEEDED):
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+def small(service: Service, clip: Clips) -> dict[str, Any]:
+    job = service.job(service.source(clip(seconds=1, size="160x90")))
+    job["ContentProcessing"] |= {"OutputFormat": ["Cmaf"], "VideoRepresentations": [{"BitrateInKbps": 60}]}
+    return job
+
+
+async def begun(service: Service, job: Any) -> Handle:
+    """A job that has begun, and waits."""
+    handle = await service.submit(job)
+    await handle.signal("pause")
+    await service.wait_for(handle.id, "JobCreated")
+    return handle
+
+
+async def workers_of(handle: Handle, activity: str = "") -> list[int]:
+    """The processes that did the workflow tasks of a run, or one kind of its activities, in order."""
+    found, wanted = list[int](), set[int]()
+    async for event in handle.fetch_history_events():
+        if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
+            wanted.add(event.event_id)
+        done = (
+            event.activity_task_started_event_attributes if activity else event.workflow_task_completed_event_attributes
+        )
+        if done.identity and (not activity or done.scheduled_event_id in wanted):
+            found.append(int(done.identity.partition("@")[0]))
+    return list(dict.fromkeys(found))
+
+
+async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path: Path, clip: Clips) -> None:
+    with started(first := version(tmp_path, server, "1-pinned", ENCODING_VERSIONING="pinned")):
+        await make_current(first, "1-pinned")
+        job = small(first, clip)
+        old, moved = [await begun(first, job) for _ in range(2)]
+        with started(second := version(tmp_path, server, "2-pinned", ENCODING_VERSIONING="pinned")):
+            await make_current(second, "2-pinned")
+            new = await first.submit(job)
+            await let_go(moved)
+            for handle in (new, old, moved):
+                await handle.signal("resume")
+                assert (await first.end(handle)).names[-1] == "JobSuccess", first.log[-2000:] + second.log[-2000:]
+            assert await workers_of(old) == await workers_of(old, "encode_chunk") == [first.pid]
+            assert await workers_of(moved) == [first.pid, second.pid]
+            assert await workers_of(new) == await workers_of(new, "encode_chunk") == [second.pid]
+
+
+async def let_go(handle: Handle) -> None:
+    """Move one pinned job, as an operator does."""
+    client = handle._client
+    override = VersioningOverride(auto_upgrade=True)
+    request = UpdateWorkflowExecutionOptionsRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        workflow_execution_options=WorkflowExecutionOptions(versioning_override=override),
+        update_mask=FieldMask(paths=["versioning_override"]),
+    )
+    await client.workflow_service.update_workflow_execution_options(request)
+
+
+@pytest.mark.slow
+async def test_other_jobs_move_and_need_nothing_of_the_old_version(
+    server: TemporalServer, tmp_path: Path, clip: Clips
+) -> None:
+    with started(none := version(tmp_path, server, "")):
+        unversioned = await begun(none, job := small(none, clip))
+        with started(first := version(tmp_path, server, "1-moving")):
+            await make_current(first, "1-moving")
+            none.stop()
+            old = await begun(none, job)
+            with started(second := version(tmp_path, server, "2-moving", ENCODING_ROLE="control")):
+                with pytest.raises(RPCError, match="missing active task queues"):
+                    await make_current(second, "2-moving")
+                with started(encoder := version(tmp_path, server, "2-moving", ENCODING_ROLE="transcode")):
+                    await make_current(second, "2-moving")
+                    first.stop()
+                    for handle in (unversioned, old):
+                        await handle.signal("resume")
+                    for handle in (unversioned, old):
+                        assert (await none.end(handle)).names[-1] == "JobSuccess", second.log[-3000:]
+                        assert (await workers_of(handle))[-1] == second.pid
+                        assert await workers_of(handle, "encode_chunk") == [encoder.pid]
