@@ -127,7 +127,7 @@ def events(
         return []
 
     if failures := _await(work()):
-        typer.echo("\n".join(failures), err=True)
+        typer.echo("\n".join(map(printable, failures)), err=True)
         raise typer.Exit(FAILED)
 
 
@@ -341,7 +341,7 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
         text = f"{error.filename or 'the output'} cannot be written: {error.strerror}"
     except (RuntimeError, ValueError) as error:
         text = str(error)
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
     raise typer.Exit(FAILED)
 
 
