@@ -3,7 +3,6 @@
 `(?:(?:.|x){1000}){1000}` has 24 characters, and takes gigabytes or the whole process with it.
 """
 
-import math
 import re
 
 COUNT = re.compile(r"(?P<group>[^\]\w.])?\s*\{\s*(?P<least>\d+)")
@@ -18,8 +17,14 @@ DIGITS = 9
 def size(expression: str) -> int:
     """At least the number of parts that it has once repetitions are written out.
 
-    What is repeated may be a group, unless it clearly is one character or class; groups may be in each other, all of them.
+    What is repeated is taken for a group unless it clearly is one character or class, and each group for one that holds
+    all the others.
     """
-    counts = [(int(found["least"].lstrip("0")[:DIGITS] or 1), bool(found["group"])) for found in COUNT.finditer(expression)]
-    parts = len(expression) + sum(least for least, of_group in counts if not of_group)
-    return parts * math.prod(least for least, of_group in counts if of_group)
+    groups, parts = 1, len(expression)
+    for found in COUNT.finditer(expression):
+        least = int(found["least"].lstrip("0")[:DIGITS] or 1)
+        if found["group"]:
+            groups *= least
+        else:
+            parts += least
+    return groups * parts

@@ -8,8 +8,8 @@ REMEDIES = {
     "TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME",
     r"401 Unauthorized|403 Forbidden|Unauthenticated|PermissionDenied": "it refuses the caller; check TEMPORAL_API_KEY "
     "and TEMPORAL_NAMESPACE",
-    r"400 Bad Request|received fatal alert|KeyParseError|CertificateParseError": "it does not take the client's certificate; check "
-    "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH",
+    r"400 Bad Request|received fatal alert|KeyParseError|CertificateParseError": "the client's certificate is not "
+    "taken; check TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH",
     r"InvalidContentType|CorruptMessage": f"it does not speak TLS; unset TEMPORAL_TLS, or {USUAL}",
     r"http2 error|FRAME_SIZE_ERROR": f"it does not speak gRPC in clear; set TEMPORAL_TLS to true, or {USUAL}",
 }

@@ -62,7 +62,9 @@ def test_it_is_refused_at_once_by_its_field(bomb: str) -> None:
     assert len(str(found)) < 20_000
 
 
-@pytest.mark.parametrize("moment", [float("nan"), float("inf"), -1, 1e300, "9" * 5000 + ":00:00", "00:00:" + "9" * 5000])
+@pytest.mark.parametrize(
+    "moment", [float("nan"), float("inf"), -1, 1e300, "9" * 5000 + ":00:00", "00:00:" + "9" * 5000]
+)
 @pytest.mark.parametrize("field", ["StartTime", "SizePercentage", "PositionXPercentage", "OpacityPercentage"])
 def test_numbers_that_no_watermark_has_are_refused(field: str, moment: object) -> None:
     mark = {"WatermarkFileName": "a.png", "PositionXPercentage": 0, "PositionYPercentage": 0, field: moment}

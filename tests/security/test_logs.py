@@ -4,7 +4,6 @@ import io
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,14 +14,14 @@ FORGED = "film.mp4\n2026-01-01 00:00:00,000 INFO worker: all is well\x1b[2J\x1b]
 
 
 @pytest.fixture
-def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+def log() -> tuple[logging.Logger, io.StringIO]:
     """A logger as the worker's, and what it has written."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(Lines(FORMAT))
     logger = logging.Logger("activities.acquire")  # noqa: LOG001 - of this test alone
     logger.addHandler(handler)
-    yield logger, written
+    return logger, written
 
 
 def test_a_record_is_one_line(log: tuple[logging.Logger, io.StringIO]) -> None:
@@ -36,7 +35,7 @@ def test_a_record_is_one_line(log: tuple[logging.Logger, io.StringIO]) -> None:
 def test_lines_of_a_stack_trace_are_indented(log: tuple[logging.Logger, io.StringIO]) -> None:
     logger, written = log
     try:
-        raise ValueError(FORGED)
+        int(FORGED)
     except ValueError:
         logger.exception("unexpected: %s", FORGED)
     first, *trace = written.getvalue().splitlines()

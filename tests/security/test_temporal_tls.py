@@ -91,13 +91,24 @@ def no_tls(settings: dict[str, str], _: Path) -> dict[str, str]:
     return {"TEMPORAL_ADDRESS": settings["TEMPORAL_ADDRESS"]}
 
 
-async def told(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """Why a client cannot connect."""
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises((jobs.Unreachable, ValueError)) as caught:
-        await jobs.connect()
-    return str(caught.value)
+class Telling:
+    """Tells why a client cannot connect."""
+
+    def __init__(self, gateways: tuple[Gateway, Gateway], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.mutual, self.keyed = gateways
+        self._monkeypatch = monkeypatch
+
+    async def __call__(self, settings: dict[str, str]) -> str:
+        for name, value in settings.items():
+            self._monkeypatch.setenv(name, value)
+        with pytest.raises((jobs.Unreachable, ValueError)) as caught:
+            await jobs.connect()
+        return str(caught.value)
+
+
+@pytest.fixture
+def told(gateways: tuple[Gateway, Gateway], monkeypatch: pytest.MonkeyPatch) -> Telling:
+    return Telling(gateways, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -110,21 +121,13 @@ async def told(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str
     ],
 )
 async def test_what_does_not_fit_is_named(
-    wrong: Wrong,
-    expected: str,
-    gateways: tuple[Gateway, Gateway],
-    tls: Certificates,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    wrong: Wrong, expected: str, told: Telling, tls: Certificates, tmp_path: Path
 ) -> None:
-    said = await told(wrong(variables(gateways[0], tls), tmp_path), monkeypatch)
-    assert expected in said
+    assert expected in await told(wrong(variables(told.mutual, tls), tmp_path))
 
 
-async def test_a_wrong_api_key_is_told_and_not_quoted(
-    gateways: tuple[Gateway, Gateway], tls: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {"TEMPORAL_ADDRESS": gateways[1].address, "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(tls.ca)}
-    said = await told(settings | {"TEMPORAL_API_KEY": "wrong-Key"}, monkeypatch)
+async def test_a_wrong_api_key_is_told_and_not_quoted(told: Telling, tls: Certificates) -> None:
+    settings = {"TEMPORAL_ADDRESS": told.keyed.address, "TEMPORAL_TLS_SERVER_CA_CERT_PATH": str(tls.ca)}
+    said = await told(settings | {"TEMPORAL_API_KEY": "wrong-Key"})
     assert "TEMPORAL_API_KEY" in said
     assert "wrong-Key" not in said
