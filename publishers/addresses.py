@@ -54,7 +54,7 @@ def private_hosts() -> tuple[PrivateHost, ...]:
         ValueError: an entry is neither a host name, an address nor a network.
     """
     entries = (text.strip() for text in os.environ.get(VARIABLE, "").split(","))
-    return tuple(_private_host(text) for text in entries if text)
+    return tuple(private_host(text) for text in entries if text)
 
 
 def reachable(host: str, port: int) -> Sequence[Resolved]:
@@ -124,7 +124,12 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not any(address in cloud for cloud in CLOUDS)
 
 
-def _private_host(text: str) -> PrivateHost:
+def private_host(text: str) -> PrivateHost:
+    """What one entry means.
+
+    Raises:
+        ValueError: nothing.
+    """
     with suppress(ValueError):
         return PrivateHost("", ip_network(text, strict=False), None)
     with suppress(ValueError):

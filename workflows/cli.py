@@ -265,7 +265,7 @@ def worker() -> None:
     """Run a worker until SIGTERM.
 
     ENCODING_FILES_ROOT lists the folders (separated by :) below which Files locations may lie, ENCODING_PRIVATE_HOSTS
-    the private hosts (separated by commas) that Http locations may name, ENCODING_WORK_ROOT is the work folder that all
+    the private hosts (separated by commas) that jobs may name, ENCODING_WORK_ROOT is the work folder that all
     workers share, unless ENCODING_WORK_STORE names a bucket's (s3://bucket/folder), ENCODING_ROLE is all, control or
     transcode. The README lists all variables.
     """
