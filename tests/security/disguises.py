@@ -94,11 +94,11 @@ def elsewhere(film: bytes, secret: Path) -> bytes:
 
 
 def _alias(target: Path) -> bytes:
-    """A record of a Macintosh: volume, name, how far to climb up and down, and the whole path."""
+    """A record of a Macintosh: volume, name, no relative way, and the whole path."""
     volume, name, path = b"\x04root".ljust(28, b"\0"), target.name.encode()[:63], str(target).encode()
     head = bytes(10) + volume + bytes(12) + bytes([len(name)]) + name.ljust(63, b"\0") + bytes(16)
-    levels = struct.pack(">HH", 1, len(target.parts) - 1) + bytes(16)
-    whole = struct.pack(">HH", 18, len(path)) + path + b"\0" * (len(path) % 2)
+    levels = bytes(4 + 16)
+    whole = struct.pack(">HH", 2, len(path)) + path + b"\0" * (len(path) % 2)
     end = struct.pack(">HH", 0xFFFF, 0)
     return head + levels + whole + end
 
