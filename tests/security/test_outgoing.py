@@ -11,11 +11,14 @@ from activities.drm.config import DrmManaged
 from activities.drm.key import DrmError
 from activities.storage.base import StorageError
 from activities.storage.config import Location
-from publishers.addresses import VARIABLE
+from publishers.addresses import VARIABLE, private_hosts
 from publishers.base import PublishError
 from publishers.config import MessagePublisher
 from publishers.connections import close_connections
-from tests.security.leading import ERRORS, LEADS, followed, key_service, s3, sqs
+from tests.security.leading import ERRORS, LEADS, emulator, followed, ftps_events, key_service, rabbitmq, s3, sqs
+from tests.workflows.test_job import minimal
+from workflows.job import Job
+from workflows.session import _own_hosts
 
 Lead = Callable[[str], Location | MessagePublisher | DrmManaged]
 every_lead = pytest.mark.parametrize("lead", LEADS, ids=lambda lead: lead.__name__)
@@ -103,6 +106,25 @@ async def test_the_operator_can_allow_it(lead: Lead, monkeypatch: pytest.MonkeyP
     with pytest.raises((StorageError, PublishError, DrmError)) as caught:
         await followed(lead("127.0.0.1:9"))  # where nobody listens
     assert "private" not in str(caught.value)
+
+
+def test_whoever_runs_a_job_alone_may_go_where_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    leads = [
+        rabbitmq("127.0.0.1:5672"),
+        emulator("bus.internal:5673"),
+        ftps_events("[::1]:990"),
+        sqs("queues.internal"),
+    ]
+    job = Job.parse(
+        minimal(
+            MessagePublishers=[lead.to_json_object() for lead in leads],
+            ContentAcquisition=s3("store.internal:9000").to_json_object(),
+        )
+    )
+    hosts = set(_own_hosts(job))
+    assert {"127.0.0.1:5672", "bus.internal:5673", "[::1]:990", "queues.internal", "store.internal:9000"} <= hosts
+    monkeypatch.setenv(VARIABLE, ",".join(hosts))
+    assert len(private_hosts()) == len(hosts)
 
 
 @pytest.mark.parametrize("lead", [s3, sqs], ids=lambda lead: lead.__name__)
