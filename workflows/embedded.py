@@ -10,7 +10,7 @@ from pathlib import Path
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from activities.media.process import die_with_parent
+from activities.media.confine import die_with_parent
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0

@@ -14,6 +14,7 @@ from activities.thumbnails import Thumbnails
 from publishers.config import MessagePublisher
 from publishers.events import Sender
 from publishers.wire import Wire
+from workflows.limits import excess
 
 MAX_PUBLISHERS = 5
 MAX_PROBLEMS = 50
@@ -81,6 +82,9 @@ class Job(Wire):
             return description
         if not isinstance(description, dict):
             raise InvalidJob([f"the job must be a JSON object, not {_json_type(description)}"])
+        if found := excess(description):
+            name, problem = found
+            raise InvalidJob([f"{_printable(name)}: {problem}"])
         try:
             return cls.model_validate(description)
         except ValidationError as error:

@@ -61,9 +61,15 @@ class _Progress:
 
 
 def _failure(ended: Exit, subject: str) -> EncodingError:
+    if ended.is_too_large:
+        return EncodingError(
+            f"the encoder of {subject} would write a larger file than it may; see ENCODING_TOOL_FILE_GB"
+        )
     if ended.was_killed:
         return EncodingError(
-            f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory", retryable=True
+            f"the encoder of {subject} was killed (signal {-ended.status}); check the worker's memory, and "
+            "ENCODING_TOOL_CPU_HOURS there",
+            retryable=True,
         )
     status = next((status for text, status in SAID.items() if text in ended.errors), ended.status)
     if status in PASSING:

@@ -211,6 +211,8 @@ def _failure(ended: Exit, who: str, sources: Mapping[str, str]) -> EncodingError
     unread = re.search(r"Cannot parse media file (.+?\.mp4)", ended.errors)
     if unread and (source := sources.get(unread[1])):
         return EncodingError(f"{source} cannot be packaged as it is: it is damaged or incomplete; replace it")
+    if ended.is_too_large:
+        return EncodingError(f"{who} would write a larger file than it may on the worker; see ENCODING_TOOL_FILE_GB")
     if ended.was_killed:
         return EncodingError(f"{who} was killed (signal {-ended.status}); check the worker's memory", retryable=True)
     full = "No space left" in ended.errors

@@ -18,8 +18,12 @@ SETTING = re.compile(
 )
 
 
+ELSEWHERE = re.compile(r"@import|\burl\(|\bimage-set\(", re.IGNORECASE)
+"""What the standard forbids players to fetch; not all of them know."""
+
+
 def read(text: str) -> tuple[list[Cue], list[str]]:
-    """The cues, and the style and region blocks. Comments are left out.
+    """The cues, and the style and region blocks. Comments are left out, and styles that lead to other files.
 
     Raises:
         UnreadableError: the text does not start as WebVTT does.
@@ -31,9 +35,14 @@ def read(text: str) -> tuple[list[Cue], list[str]]:
     for block in _blocks(text):
         if cue := _cue(block):
             cues.append(cue)
-        elif not cues and re.fullmatch(r"(?:STYLE|REGION)[ \t]*", block[0]) and len(block) > 1:
+        elif not cues and _is_head(block):
             head.append("\n".join([block[0].strip(), *block[1:]]))
     return cues, head
+
+
+def _is_head(block: list[str]) -> bool:
+    is_block = re.fullmatch(r"(?:STYLE|REGION)[ \t]*", block[0]) and len(block) > 1
+    return bool(is_block) and not any(ELSEWHERE.search(line) for line in block)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
