@@ -26,7 +26,7 @@ from workflows.lifecycle import Phase
 FLEETS = {1: 31, 2: 62, 4: 125, 8: 250, 16: 500}
 """Workers → chunks: as many for each worker, or the small fleets would take all day."""
 CHUNK_SECONDS = 1.0
-FILM = 7200
+FILM, FILM_CHUNK_SECONDS = 7200, 0.5
 RECEIVERS = 5
 DEADLINE_SECONDS = 5
 """For a receiver that is down."""
@@ -85,7 +85,7 @@ async def _histories(client: Client, _: EmbeddedServer, scratch: Path, bars: Pro
     )
     source = await source_of(scratch, f"film-{FILM}")
     # Chunks that end at different times are what fills a history: each wakes the workflow.
-    async with process(scratch, "control"), process(scratch, "transcode", 4, 1, CHUNK_SECONDS, 0.5):
+    async with process(scratch, "control"), process(scratch, "transcode", 4, 1, FILM_CHUNK_SECONDS, 0.5):
         for name, down in {"all take events": 0, "one is down all the time": 1}.items():
             out = scratch / f"film-{down}"
             asked = job(source, out) | {"MessagePublishers": _receivers(out, RECEIVERS - down, down)}
