@@ -232,10 +232,11 @@ def _encoding(outcome: Outcome) -> WatchPlan:
         Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
         *_packaging(outcome.job, 0.03 * work),
     ]
-    begun = [moment for share in shares if (moment := outcome.record.begun.get(share.activity_id))]
+    ahead = outcome.record if outcome.request.picture else Record()  # of another picture, nothing counts
+    begun = [moment for share in shares if (moment := ahead.begun.get(share.activity_id))]
     return WatchPlan(
         Phase.ENCODING,
-        [replace(share, is_done=share.activity_id in outcome.record.results) for share in shares],
+        [replace(share, is_done=share.activity_id in ahead.results) for share in shares],
         events.EncodingProgress.__name__,
         made.duration,
         min(begun, default=None),

@@ -8,10 +8,12 @@ import pytest
 
 from activities.cuts import Chunk
 from activities.package import Measured, Packaged, PackageRequest
-from activities.plan import AudioRendition, Plan, VideoRendition
+from activities.plan import AudioRendition, Plan, PlanRequest, VideoRendition
+from activities.processing import ContentProcessing
+from activities.tracks import Mapped
 from publishers.events import EncodingFinished
 from workflows.job import Job
-from workflows.lifecycle import STEPS, Outcome
+from workflows.lifecycle import STEPS, Outcome, WatchPlan
 from workflows.record import Record
 
 PLAN = Plan(
@@ -29,36 +31,43 @@ def job(*formats: str) -> Job:
     return Job.parse({**sections, "ContentProcessing": {"OutputFormat": formats}})
 
 
-def shares(record: Record, *formats: str) -> dict[str, bool]:
-    watch = STEPS["plan"].watch(Outcome(job(*formats), None, PLAN, record))
-    assert watch
-    return {share.activity_id: share.is_done for share in watch.shares}
-
-
-def test_chunks_that_are_done_when_the_phase_begins_count_as_done() -> None:
+@pytest.fixture
+def record() -> Record:
+    """Of two chunks that were begun, and one that is done."""
     record = Record()
     record.begun = {"encode-video-0000": BEGUN, "encode-video-0001": BEGUN + timedelta(seconds=1)}
     record.results = {"encode-video-0000": "encoded"}
-    assert shares(record, "Dash") == {
+    return record
+
+
+def watched(record: Record, *formats: str, picture: Plan | None = None) -> WatchPlan:
+    request = PlanRequest("", Mapped(None), ContentProcessing(), picture)
+    watch = STEPS["plan"].watch(Outcome(job(*formats), request, PLAN, record))
+    assert watch
+    return watch
+
+
+def test_chunks_that_are_done_when_the_phase_begins_count_as_done(record: Record) -> None:
+    watch = watched(record, "Dash", picture=PLAN)
+    assert {share.activity_id: share.is_done for share in watch.shares} == {
         "encode-audio": False,
         "encode-video-0000": True,
         "encode-video-0001": False,
         "join-chunks": False,
         "package": False,
     }
-    watch = STEPS["plan"].watch(Outcome(job("Dash"), None, PLAN, record))
-    assert watch
     assert watch.started == BEGUN
 
 
-def test_a_phase_that_begins_in_its_time_starts_then() -> None:
-    watch = STEPS["plan"].watch(Outcome(job("Dash"), None, PLAN))
-    assert watch
+def test_those_of_a_film_that_was_given_up_count_for_nothing(record: Record) -> None:
+    watch = watched(record, "Dash")
+    assert not any(share.is_done for share in watch.shares)
     assert watch.started is None
 
 
-def test_several_formats_share_the_weight_of_packaging() -> None:
-    assert [*shares(Record(), "Dash", "Hls")][-2:] == ["package-Dash", "package-Hls"]
+def test_several_formats_share_the_weight_of_packaging(record: Record) -> None:
+    ids = [share.activity_id for share in watched(record, "Dash", "Hls").shares]
+    assert ids[-2:] == ["package-Dash", "package-Hls"]
 
 
 @pytest.mark.parametrize("first", ["Dash", "Hls"])
