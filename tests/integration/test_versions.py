@@ -23,12 +23,22 @@ from tests.servers.temporal import TemporalServer
 
 Handle = WorkflowHandle[Any, Any]
 FLEET = "encoding-fleet"
+NOT_YET = {
+    RPCStatusCode.NOT_FOUND,
+    # The server keeps its own books of versions by workflows, which take a while on a busy machine.
+    *(
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.UNAVAILABLE,
+    ),
+}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TemporalServer]:
     """Its own: where a version is the current one, workers without get no new jobs."""
-    server = TemporalServer(tmp_path_factory.mktemp("versions"))
+    server = TemporalServer(tmp_path)
     with started(server):
         yield server
 
@@ -36,9 +46,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]
 def version(folder: Path, server: TemporalServer, build_id: str, **settings: str) -> Service:
     """A worker, beside others whose files it shares."""
     roots = {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
-    names = {"ENCODING_DEPLOYMENT": FLEET if build_id else "", "ENCODING_BUILD_ID": build_id}
-    name = f"{build_id}-{settings.get('ENCODING_ROLE', 'all')}"
-    return Service(folder / name, server.address, **roots, **names, **settings)
+    names = {"ENCODING_DEPLOYMENT": FLEET, "ENCODING_BUILD_ID": build_id}
+    return Service(folder / build_id, server.address, **roots, **names, **settings)
 
 
 async def make_current(service: Service, build_id: str) -> None:
@@ -51,7 +60,7 @@ async def make_current(service: Service, build_id: str) -> None:
         try:
             await client.workflow_service.set_worker_deployment_current_version(request)
         except RPCError as error:
-            if error.status not in (RPCStatusCode.NOT_FOUND, RPCStatusCode.DEADLINE_EXCEEDED):
+            if error.status not in NOT_YET:
                 raise
             await asyncio.sleep(0.1)
         else:
@@ -120,21 +129,14 @@ async def let_go(handle: Handle) -> None:
 async def test_other_jobs_move_and_need_nothing_of_the_old_version(
     server: TemporalServer, tmp_path: Path, clip: Clips
 ) -> None:
-    with started(none := version(tmp_path, server, "")):
-        unversioned = await begun(none, job := small(none, clip))
-        with started(first := version(tmp_path, server, "1-moving")):
-            await make_current(first, "1-moving")
-            none.stop()
-            old = await begun(none, job)
-            with started(second := version(tmp_path, server, "2-moving", ENCODING_ROLE="control")):
-                with pytest.raises(RPCError, match="missing active task queues"):
-                    await make_current(second, "2-moving")
-                with started(encoder := version(tmp_path, server, "2-moving", ENCODING_ROLE="transcode")):
-                    await make_current(second, "2-moving")
-                    first.stop()
-                    for handle in (unversioned, old):
-                        await handle.signal("resume")
-                    for handle in (unversioned, old):
-                        assert (await none.end(handle)).names[-1] == "JobSuccess", second.log[-3000:]
-                        assert (await workers_of(handle))[-1] == second.pid
-                        assert await workers_of(handle, "encode_chunk") == [encoder.pid]
+    with started(first := version(tmp_path, server, "1-moving")):
+        await make_current(first, "1-moving")
+        old = await begun(first, small(first, clip))
+        with started(second := version(tmp_path, server, "2-moving")):
+            await make_current(second, "2-moving")
+            pid = first.pid
+            first.stop()
+            await old.signal("resume")
+            assert (await first.end(old)).names[-1] == "JobSuccess", second.log[-3000:]
+            assert await workers_of(old) == [pid, second.pid]
+            assert await workers_of(old, "encode_chunk") == [second.pid]
