@@ -7,6 +7,7 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,7 +140,10 @@ class Meter:
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
-        pending = await _pending(await handle.describe())
+        return self.raised(await _pending(await handle.describe()))
+
+    def raised(self, pending: Mapping[str, float]) -> int:
+        """The percent with these shares (0-1) of pending activities, by id."""
         order = [share.activity_id for share in self.watch.shares]
         # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
         reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
@@ -147,7 +151,9 @@ class Meter:
             share.weight * pending.get(share.activity_id, 1.0 if place < reached else 0.0)
             for place, share in enumerate(self.watch.shares)
         )
-        self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))
+        # Of a film whose length nobody knows, no part has any weight.
+        total = sum(share.weight for share in self.watch.shares) or 1.0
+        self.percent = max(self.percent, int(100 * done / total))
         return self.percent
 
 
