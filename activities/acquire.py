@@ -33,6 +33,8 @@ MOST_FILES = 1000
 MOMENT = 1.0
 """Seconds; files that arrive sooner behind the picture are waited for."""
 PICTURE_SIGNAL = "picture_arrived"
+MOST_NAMES = 250_000
+"""Bytes of all their names together, which go into history several times: Temporal takes 2 MB at once."""
 MOST_IGNORED = 100_000
 """Characters of all ignored names together: the list goes into history and into an event."""
 
@@ -116,6 +118,11 @@ def choose(entries: list[Entry], mappings: MediaMappings, watermarks: list[str])
         raise AcquisitionError(f"no file in the folder is usable. It holds {_some(ignored)}; {_rules(mappings)}")
     if len(wanted) > MOST_FILES:
         raise AcquisitionError(f"{len(wanted)} files would be used, at most {MOST_FILES} can; {_rules(mappings)}")
+    if sum(len(entry.name.encode()) for entry in wanted) > MOST_NAMES:
+        raise AcquisitionError(
+            f"the names of the {len(wanted)} files that would be used have more than {MOST_NAMES} bytes together; "
+            "shorten them, or name a folder that is nearer to the files"
+        )
     if ignored and mappings.fail_on_ignored_files:
         raise AcquisitionError(
             f"MediaMappings.FailOnIgnoredFiles is set, and the mappings find no part for {_some(ignored)}; "

@@ -5,6 +5,7 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -131,7 +132,7 @@ class Meter:
         """Ask the server, and return the percent (0-100)."""
         return self.take(await pending_shares(await handle.describe()))
 
-    def take(self, pending: dict[str, float]) -> int:
+    def take(self, pending: Mapping[str, float]) -> int:
         """Add up what pending activities have done (by their ids, 0-1), and return the percent (0-100)."""
         order = [share.activity_id for share in self.watch.shares]
         # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
@@ -140,7 +141,9 @@ class Meter:
             share.weight * pending.get(share.activity_id, float(share.is_done or place < reached))
             for place, share in enumerate(self.watch.shares)
         )
-        self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))
+        # Of a film whose length nobody knows, no part has any weight.
+        total = sum(share.weight for share in self.watch.shares) or 1.0
+        self.percent = max(self.percent, int(100 * done / total))
         return self.percent
 
 

@@ -112,7 +112,11 @@ class Client(ftplib.FTP_TLS):
                 # Not to be taken for an answer about the user, of whom nothing was said yet.
                 message = f"{self._place} does not offer TLS; nothing was sent to it. Use ftps:// where TLS is implicit"
                 raise FtpError(message, temporary=False) from None
-        self.login(user, password, secure=False)
+        try:
+            self.login(user, password, secure=False)
+        except ftplib.Error as error:
+            # Some servers repeat a command that they do not take.
+            raise type(error)(str(error).replace(password, "…")) from None
         if self._scheme != "ftp":
             self.prot_p()
 

@@ -1,5 +1,6 @@
 """Runs ffmpeg: its progress, its exits and what they mean."""
 
+import re
 from collections.abc import Callable
 
 from temporalio import activity
@@ -20,6 +21,8 @@ PASSING = {
     255: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
 }
 """Exits that are not the content's fault."""
+MICROSECONDS = re.compile(r"[0-9]{1,18}")
+"""Before the first picture ffmpeg tells a negative time, or none."""
 OnSeconds = Callable[[float], None]
 """Called with the seconds of film that are done."""
 
@@ -55,7 +58,7 @@ class _Progress:
 
     def read(self, line: str) -> None:
         key, _, value = line.partition("=")
-        if key == "out_time_us" and value.lstrip("-").isdecimal():
+        if key == "out_time_us" and MICROSECONDS.fullmatch(value):
             self.value = max(self.value, int(value))
             self._on_seconds(self.value / 1_000_000)
 

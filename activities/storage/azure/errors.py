@@ -123,9 +123,9 @@ def _skew(error: HttpResponseError) -> float:
     """How far this machine's clock is ahead of the service's, in seconds; 0 where that is not told."""
     try:
         told = parsedate_to_datetime(_header(error, "Date"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
-    return (datetime.now(UTC) - told).total_seconds()
+    return (datetime.now(UTC) - told.replace(tzinfo=told.tzinfo or UTC)).total_seconds()
 
 
 def _header(error: HttpResponseError, name: str) -> str:
