@@ -13,6 +13,7 @@ from activities.archive import Published, published
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating, counting
 from activities.package import PackagedFormat
+from activities.server import is_current
 from activities.storage import opened
 from activities.storage.base import Content, OnBytes, Storage, StorageError
 from activities.storage.config import WritableLocation
@@ -88,6 +89,9 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
 async def _publish(storage: Storage, root: Path, output: PackagedFormat, journal: Journal, on_bytes: OnBytes) -> None:
     goods = published(output)
     stale_manifests, stale_media = await _stale(storage, output, goods)
+    # Whoever comes late would take away what another worker has published, and not live to put it back.
+    if not await is_current():
+        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
     # An older manifest would lead players to media that is being replaced. The main ones go first.
     await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
     await stored(storage, await asyncio.to_thread(_contents, root, goods, goods.media), on_bytes, journal)

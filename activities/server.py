@@ -56,3 +56,19 @@ async def is_paused() -> bool:
         return bool(await (await run.describe()).memo_value(PAUSED, default=False))
     except (RuntimeError, RPCError):
         return False
+
+
+async def is_current() -> bool:
+    """Whether the server still waits for this very attempt, and has not given it to another worker meanwhile.
+
+    A machine that has stood still does not know. Where the server does not answer, nobody may be sure.
+    """
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        pending = (await run.describe()).raw_description.pending_activities
+    except RuntimeError:
+        return True
+    except RPCError:
+        return False
+    return (info.activity_id, info.attempt) in [(each.activity_id, each.attempt) for each in pending]

@@ -1,0 +1,74 @@
+"""Jobs of every kind, while everything that they need is killed, frozen, cut off and slowed down at random."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import Injection
+from tests.chaos.jobs import CLIPS, FILMS, Jobs
+from tests.chaos.run import Run, Storm
+from tests.chaos.world import World
+from tests.clips import Clips
+
+SHORT = Storm(
+    kinds=CLIPS[:3],
+    jobs=6,
+    at_once=3,
+    pause=1.5,
+    frozen=5.0,
+    seed=1,
+    # What each run has to have.
+    first=[
+        Injection(0.5, "kill worker", "0", 0.2),
+        Injection(0.5, "lose answers", "rabbitmq", 0.5),
+        Injection(1, "freeze worker", "1", 0.9),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a storm takes place."""
+
+    folder: Path
+    clip: Clips
+    tell: Callable[[str], object]
+
+    async def survived(self, storm: Storm, workers: int, heartbeat: int) -> None:
+        small = self.clip(seconds=3, size="64x36", audio="mono")
+        film = self.clip(seconds=120, size="64x36", audio="mono")
+        with World(self.folder, workers, heartbeat) as world:
+            report = await Run(world, Jobs(world, small, film), storm, self.tell).survived()
+        self.tell(str(report))
+        assert report.problems == []
+        assert report.faults
+        assert report.looks
+
+
+@pytest.fixture
+def stage(tmp_path: Path, clip: Clips, capsys: pytest.CaptureFixture[str]) -> Iterator[Stage]:
+    with capsys.disabled():
+        yield Stage(tmp_path, clip, lambda line: sys.stdout.write(f"\n{line}"))
+
+
+async def test_jobs_survive_a_few_faults(stage: Stage) -> None:
+    await stage.survived(SHORT, workers=2, heartbeat=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+async def test_jobs_survive_many_faults(stage: Stage) -> None:
+    """`CHAOS_JOBS` (200), `CHAOS_SEED` (1), `CHAOS_HEARTBEAT_SECONDS` (30, as in the service)."""
+    storm = Storm(
+        kinds=[*CLIPS, *FILMS],
+        jobs=int(os.environ.get("CHAOS_JOBS", "200")),
+        at_once=8,
+        pause=2.0,
+        frozen=45.0,
+        seed=int(os.environ.get("CHAOS_SEED", "1")),
+    )
+    await stage.survived(storm, workers=3, heartbeat=int(os.environ.get("CHAOS_HEARTBEAT_SECONDS", "30")))
