@@ -89,15 +89,20 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
 async def _publish(storage: Storage, root: Path, output: PackagedFormat, journal: Journal, on_bytes: OnBytes) -> None:
     goods = published(output)
     stale_manifests, stale_media = await _stale(storage, output, goods)
-    # Whoever comes late would take away what another worker has published, and not live to put it back.
-    if not await is_current():
-        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
+    await _check_current()  # who comes late would take away what another worker has published
     # An older manifest would lead players to media that is being replaced. The main ones go first.
     await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
     await stored(storage, await asyncio.to_thread(_contents, root, goods, goods.media), on_bytes, journal)
+    await _check_current()  # or bring back what was withdrawn
     for name in goods.manifests:
         await stored(storage, [(root / name, name)], on_bytes, journal)
     await deleted(storage, stale_media, journal)
+
+
+async def _check_current() -> None:
+    """A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
+    if not await is_current():
+        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
 
 
 def journal_path(output: PackagedFormat) -> str:

@@ -59,10 +59,7 @@ async def is_paused() -> bool:
 
 
 async def is_current() -> bool:
-    """Whether the server still waits for this very attempt, and has not given it to another worker meanwhile.
-
-    A machine that has stood still does not know. Where the server does not answer, nobody may be sure.
-    """
+    """Whether the server still waits for this very attempt; where it does not answer, nobody may be sure."""
     info = activity.info()
     try:
         run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
