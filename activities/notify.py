@@ -30,6 +30,11 @@ BEAT_INTERVAL = 0.05
 takes the beats of a run one by one, and the run's own tasks wait behind them."""
 BEATS = 200
 """Beats a second of all reporters of a worker together, about: with many jobs, each beats less often."""
+FRESH_SECONDS = 5.0
+"""After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
+what it told then could stand behind the end of the phase, or behind a larger percent."""
+LONGEST_BEAT = 3.0
+"""Seconds between two beats of a reporter, at most, however busy the server is."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
 REFUSALS = 5
@@ -211,7 +216,7 @@ async def report_progress(request: ReportRequest) -> Reported:
     while not task.done():
         activity.heartbeat(Progress(reporter.meter.percent, 100))
         try:
-            await asyncio.wait([task], timeout=max(_reporting[run] * BEAT_INTERVAL, _reporting.total() / BEATS))
+            await asyncio.wait([task], timeout=_until_next_beat(run, reporter.answer_seconds))
         except asyncio.CancelledError as error:
             # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
             cancelled = error
@@ -220,6 +225,12 @@ async def report_progress(request: ReportRequest) -> Reported:
     if cancelled and activity.is_worker_shutdown():
         raise cancelled
     return Reported(reporter.told, reporter.sent_at)
+
+
+def _until_next_beat(run: str, answer_seconds: float) -> float:
+    """A server that is slow to answer gets fewer beats: the run's tasks, which wait behind them, would not get on."""
+    of_run = _reporting[run] * max(BEAT_INTERVAL, answer_seconds)
+    return min(max(of_run, _reporting.total() / BEATS), LONGEST_BEAT)
 
 
 def _ended(run: str) -> None:
@@ -236,6 +247,8 @@ class _Reporter:
         self.publisher = request.publisher
         self.told = self.meter.percent
         self.sent_at = 0.0
+        self.answer_seconds = 0.0
+        """How long the server took to answer last."""
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -250,14 +263,17 @@ class _Reporter:
 
     async def _publish(self, to: MessagePublisher) -> None:
         self.sent_at = time.time()
-        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
+        event = self.meter.watch.message(self.told, datetime.now(UTC))
+        await publish(revealed(to), event, within=FRESH_SECONDS)
 
     async def _signal(self) -> None:
         remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))
         await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
 
     async def _risen(self, step: int) -> bool:
+        asked = time.monotonic()
         percent = await self.meter.read(self.handle)
+        self.answer_seconds = time.monotonic() - asked
         if percent < self.told + step:
             return False
         self.told = percent

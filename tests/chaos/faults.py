@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tests.chaos.observer import Observer
 from tests.chaos.world import World
+from tests.integration.service import Service
 
 TOOLS = ("ffmpeg", "packager")
 DEAD, FROZEN, HURT = 3.0, 40.0, 4.0
@@ -73,6 +74,8 @@ class Faults:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.done: Counter[str] = Counter()
         """By kind and target."""
+        self.ended = 0
+        """Workers that were found to have ended by themselves."""
         self._ways: dict[str, Callable[[str, float], Awaitable[None]]] = {
             "kill worker": self._kill_worker,
             "stop worker": self._stop_worker,
@@ -102,22 +105,27 @@ class Faults:
         async with self._locks[f"{group} {fault.target}"]:
             await self._ways[fault.kind](fault.target, fault.strength)
 
-    async def _kill_worker(self, target: str, strength: float) -> None:
+    def _worker(self, target: str) -> Service:
         worker = self._world.workers[int(target)]
+        self.ended += not worker.is_running
+        return worker
+
+    async def _kill_worker(self, target: str, strength: float) -> None:
+        worker = self._worker(target)
         self.done["worker: SIGKILL"] += 1
         await asyncio.to_thread(worker.kill)
         await asyncio.sleep(strength * DEAD)
         await _started(worker.start)
 
     async def _stop_worker(self, target: str, strength: float) -> None:
-        worker = self._world.workers[int(target)]
+        worker = self._worker(target)
         self.done["worker: SIGTERM"] += 1
         await asyncio.to_thread(worker.stop)
         await asyncio.sleep(strength * DEAD)
         await _started(worker.start)
 
     async def _freeze_worker(self, target: str, strength: float) -> None:
-        worker = self._world.workers[int(target)]
+        worker = self._worker(target)
         self.done["worker: SIGSTOP, SIGCONT"] += 1
         os.kill(worker.pid, signal.SIGSTOP)
         await asyncio.sleep(strength * self._frozen)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -47,7 +48,9 @@ class Storm:
     """Seconds that a worker stands still, at most."""
     seed: int
     first: Sequence[Injection] = ()
-    """Before those that follow from the seed."""
+    """Faults before those that follow from the seed."""
+    faults: int = sys.maxsize
+    """In all, at most."""
 
 
 @dataclass
@@ -120,7 +123,8 @@ class Run:
             [*self._world.proxies],
             self._storm.pause,
         )
-        raging = asyncio.create_task(faults.rage(itertools.chain(self._storm.first, series)))
+        chosen = itertools.islice(itertools.chain(self._storm.first, series), self._storm.faults)
+        raging = asyncio.create_task(faults.rage(chosen))
         kinds, room = random.Random(self._storm.seed), asyncio.Semaphore(self._storm.at_once)
         order = [*self._storm.kinds, *kinds.choices(self._storm.kinds, k=self._storm.jobs)][: self._storm.jobs]
         lasting = asyncio.gather(*(self._last(self._jobs.new(kind), room) for kind in order))
@@ -130,6 +134,7 @@ class Run:
         with suppress(asyncio.CancelledError):
             await raging
         await lasting
+        self._report.problems += [f"{faults.ended} workers have ended by themselves"] * bool(faults.ended)
 
     async def _last(self, job: Submitted, room: asyncio.Semaphore) -> None:
         async with room:
@@ -171,8 +176,8 @@ class Run:
         while True:
             await asyncio.sleep(TELL)
             self._tell(
-                f"{time.monotonic() - begun:4.0f} s: {len(self._ended)} jobs ended, {len(self._open)} open; "
-                f"{_counts(self._report.faults)}"
+                f"{time.monotonic() - begun:4.0f} s: {len(self._ended) - len(self._storm.kinds)} of {self._storm.jobs} "
+                f"jobs ended, {len(self._open)} open; {self._report.faults.total()} faults"
             )
 
     async def _check(self, observer: Observer) -> None:

@@ -132,7 +132,6 @@ class World:
             settings = {
                 "ENCODING_CA_FILE": str(self.tls.ca),
                 "ENCODING_PRIVATE_KEYS": str(self.public_key.with_name("private.pem")),
-                "ENCODING_LOG_LEVEL": "DEBUG",
                 # Each of many deaths counts as an attempt.
                 "ENCODING_FAULT_ATTEMPTS": "100",
                 "ENCODING_DELIVERY_DEADLINE_SECONDS": "3600",

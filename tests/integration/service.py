@@ -59,6 +59,10 @@ class Service:
         return self._worker.pid
 
     @property
+    def is_running(self) -> bool:
+        return self._worker.running
+
+    @property
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
