@@ -33,8 +33,6 @@ BEATS = 200
 FRESH_SECONDS = 5.0
 """After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
 what it told then could stand behind the end of the phase, or behind a larger percent."""
-LONGEST_BEAT = 3.0
-"""Seconds between two beats of a reporter, at most, however busy the server is."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
 REFUSALS = 5
@@ -216,7 +214,7 @@ async def report_progress(request: ReportRequest) -> Reported:
     while not task.done():
         activity.heartbeat(Progress(reporter.meter.percent, 100))
         try:
-            await asyncio.wait([task], timeout=_until_next_beat(run, reporter.answer_seconds))
+            await asyncio.wait([task], timeout=max(_reporting[run] * BEAT_INTERVAL, _reporting.total() / BEATS))
         except asyncio.CancelledError as error:
             # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
             cancelled = error
@@ -225,12 +223,6 @@ async def report_progress(request: ReportRequest) -> Reported:
     if cancelled and activity.is_worker_shutdown():
         raise cancelled
     return Reported(reporter.told, reporter.sent_at)
-
-
-def _until_next_beat(run: str, answer_seconds: float) -> float:
-    """A server that is slow to answer gets fewer beats: the run's tasks, which wait behind them, would not get on."""
-    of_run = _reporting[run] * max(BEAT_INTERVAL, answer_seconds)
-    return min(max(of_run, _reporting.total() / BEATS), LONGEST_BEAT)
 
 
 def _ended(run: str) -> None:
@@ -247,8 +239,6 @@ class _Reporter:
         self.publisher = request.publisher
         self.told = self.meter.percent
         self.sent_at = 0.0
-        self.answer_seconds = 0.0
-        """How long the server took to answer last."""
         self.stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -271,9 +261,7 @@ class _Reporter:
         await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
 
     async def _risen(self, step: int) -> bool:
-        asked = time.monotonic()
         percent = await self.meter.read(self.handle)
-        self.answer_seconds = time.monotonic() - asked
         if percent < self.told + step:
             return False
         self.told = percent
