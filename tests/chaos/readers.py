@@ -1,11 +1,12 @@
 """Players that come too early: whenever a manifest is there, all that it leads to has to be there as well."""
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.chaos.checks import digests
 
 INTERVAL = 0.1
 MANIFESTS = (".mpd", ".m3u8")
@@ -46,7 +47,7 @@ class Readers:
                 continue
             self.looks += 1
             missing = [other for other in _beside(name, expected) if not (folder / other).exists()]
-            digest = hashlib.sha256(_read(manifest)).hexdigest()
+            digest = digests({name: _read(manifest)})[name]
             # A delivery that begins anew takes the manifest away first: then nobody is led anywhere.
             if (missing or digest != expected[name]) and manifest.exists():
                 yield f"{manifest} is there without {missing[:3]}, or half written"

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import math
 import random
 import sys
 import time
@@ -51,6 +52,8 @@ class Storm:
     """Faults before those that follow from the seed."""
     faults: int = sys.maxsize
     """In all, at most."""
+    seconds: float = math.inf
+    """After which no further job begins."""
 
 
 @dataclass
@@ -127,7 +130,8 @@ class Run:
         raging = asyncio.create_task(faults.rage(chosen))
         kinds, room = random.Random(self._storm.seed), asyncio.Semaphore(self._storm.at_once)
         order = [*self._storm.kinds, *kinds.choices(self._storm.kinds, k=self._storm.jobs)][: self._storm.jobs]
-        lasting = asyncio.gather(*(self._last(self._jobs.new(kind), room) for kind in order))
+        until = time.monotonic() + self._storm.seconds
+        lasting = asyncio.gather(*(self._last(kind, room, until) for kind in order))
         while not (lasting.done() or raging.done()):
             await asyncio.sleep(LOOK)
         raging.cancel()
@@ -136,8 +140,11 @@ class Run:
         await lasting
         self._report.problems += [f"{faults.ended} workers have ended by themselves"] * bool(faults.ended)
 
-    async def _last(self, job: Submitted, room: asyncio.Semaphore) -> None:
+    async def _last(self, kind: Kind, room: asyncio.Semaphore, until: float) -> None:
         async with room:
+            if time.monotonic() > until:
+                return
+            job = self._jobs.new(kind)
             self._open[job.id] = job
             if local := self._world.storages[job.kind.target].local:
                 self._readers.watch(local / job.folder, self._expected[job.kind.name])

@@ -66,13 +66,18 @@ async def test_jobs_survive_a_few_faults(stage: Stage) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 async def test_jobs_survive_many_faults(stage: Stage) -> None:
-    """`CHAOS_JOBS` (200), `CHAOS_SEED` (1), `CHAOS_HEARTBEAT_SECONDS` (30, as in the service)."""
+    """`docs/reliability.md` tells of the variables."""
     storm = Storm(
         kinds=[*CLIPS, *FILMS],
-        jobs=int(os.environ.get("CHAOS_JOBS", "200")),
+        jobs=_setting("CHAOS_JOBS", 200),
         at_once=8,
-        pause=2.0,
+        pause=_setting("CHAOS_PAUSE", 2),
         frozen=45.0,
-        seed=int(os.environ.get("CHAOS_SEED", "1")),
+        seed=_setting("CHAOS_SEED", 1),
+        seconds=_setting("CHAOS_SECONDS", 3600),
     )
-    await stage.survived(storm, workers=3, heartbeat=int(os.environ.get("CHAOS_HEARTBEAT_SECONDS", "30")))
+    await stage.survived(storm, workers=3, heartbeat=_setting("CHAOS_HEARTBEAT_SECONDS", 30))
+
+
+def _setting(name: str, default: int) -> int:
+    return int(os.environ.get(name, default))
