@@ -18,15 +18,19 @@ SHORT = Storm(
     kinds=CLIPS[:3],
     jobs=6,
     at_once=3,
-    pause=0.8,
-    frozen=12.0,
+    pause=1.0,
+    frozen=8.0,
     seed=1,
-    faults=12,
     first=[
         Injection(0.5, "kill worker", "0", 0.2),
         Injection(0.5, "lose answers", "rabbitmq", 0.5),
-        Injection(1, "freeze worker", "1", 0.9),
+        Injection(0.5, "freeze worker", "1", 0.9),
+        Injection(0.5, "reset", "temporal", 0.0),
+        Injection(1, "kill server", "bus", 0.1),
+        Injection(3, "kill server", "temporal", 0.1),
+        Injection(3, "kill tool", "ffmpeg", 0.0),
     ],
+    faults=10,
 )
 
 
@@ -60,7 +64,7 @@ def stage(tmp_path: Path, clip: Clips, capsys: pytest.CaptureFixture[str]) -> St
 
 
 async def test_jobs_survive_a_few_faults(stage: Stage) -> None:
-    await stage.survived(SHORT, workers=2, heartbeat=10)
+    await stage.survived(SHORT, workers=2, heartbeat=6)
 
 
 @pytest.mark.slow
