@@ -15,6 +15,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from activities.heartbeat import Progress, beating, last_progress
 from activities.secrets import SecretError, revealed
@@ -243,12 +244,11 @@ class _Reporter:
 
     async def run(self) -> None:
         while not await self._pause(REPORT_INTERVAL):
-            if not await self._risen(1 if self.publisher else SIGNAL_STEP):
-                continue
             try:
-                await (self._publish(self.publisher) if self.publisher else self._signal())
-            except (PublishError, SecretError):
-                # Progress may be dropped: a receiver that is down is simply asked again a little later.
+                if await self._risen(1 if self.publisher else SIGNAL_STEP):
+                    await (self._publish(self.publisher) if self.publisher else self._signal())
+            except (PublishError, SecretError, RPCError):
+                # Progress may be dropped: a receiver, or a server, that is away is simply asked again a little later.
                 await self._pause(RECONNECT_INTERVAL)
 
     async def _publish(self, to: MessagePublisher) -> None:
