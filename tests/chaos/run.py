@@ -53,7 +53,7 @@ class Storm:
     faults: int = sys.maxsize
     """In all, at most."""
     seconds: float = math.inf
-    """After which no further job begins."""
+    """After which no further job begins, and nothing is hurt any more."""
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Run:
         order = [*self._storm.kinds, *kinds.choices(self._storm.kinds, k=self._storm.jobs)][: self._storm.jobs]
         until = time.monotonic() + self._storm.seconds
         lasting = asyncio.gather(*(self._last(kind, room, until) for kind in order))
-        while not (lasting.done() or raging.done()):
+        while not (lasting.done() or raging.done()) and time.monotonic() < until:
             await asyncio.sleep(LOOK)
         raging.cancel()
         with suppress(asyncio.CancelledError):

@@ -19,7 +19,7 @@ SHORT = Storm(
     jobs=6,
     at_once=3,
     pause=1.0,
-    frozen=8.0,
+    frozen=10.0,
     seed=1,
     first=[
         Injection(0.5, "kill worker", "0", 0.2),
@@ -64,7 +64,7 @@ def stage(tmp_path: Path, clip: Clips, capsys: pytest.CaptureFixture[str]) -> St
 
 
 async def test_jobs_survive_a_few_faults(stage: Stage) -> None:
-    await stage.survived(SHORT, workers=2, heartbeat=6)
+    await stage.survived(SHORT, workers=2, heartbeat=8)
 
 
 @pytest.mark.slow
