@@ -14,6 +14,7 @@ from activities.archive import Published, places_of, published
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating, counting
 from activities.package import PackagedFormat
+from activities.server import is_current
 from activities.storage import opened
 from activities.storage.base import Content, OnBytes, Storage, StorageError
 from activities.storage.config import WritableLocation
@@ -82,6 +83,7 @@ class _Transfer:
     async def make_room(self, output: PackagedFormat) -> list[str]:
         """Take back what leads to an earlier title; returns its media, to be deleted when nothing needs it any more."""
         stale_manifests, stale_media = await _stale(self.storage, output, self.goods)
+        await _check_current()  # who comes late would take away what another worker has published
         # An older manifest would lead players to media that is being replaced. The main ones go first.
         await deleted(self.storage, [*reversed(self.goods.manifests), *stale_manifests], self.journal)
         return stale_media
@@ -118,6 +120,7 @@ async def deliver(request: DeliverRequest) -> Delivered:
     async with _transfer(request, [*media, *goods.manifests]) as transfer:
         stale = await transfer.make_room(request.output)
         await transfer.send(media)
+        await _check_current()  # or bring back what was withdrawn
         for name in goods.manifests:
             await transfer.send([name])
         await deleted(transfer.storage, stale, transfer.journal)
@@ -160,6 +163,12 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
         if (work.root / notes).exists():
             await work.keep(notes)
         raise
+
+
+async def _check_current() -> None:
+    """A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
+    if not await is_current():
+        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
 
 
 def journal_path(output: PackagedFormat) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
 
 from activities.heartbeat import Progress, last_progress
 from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Watch, pending_shares
@@ -34,6 +35,9 @@ PLACES = 500
 """Reporters at once on a worker: the server bears the beats of so many."""
 IDLE, REST = 30.0, 30.0
 """Seconds without news after which a reporter leaves its place to others where none is left; and for how long."""
+FRESH_SECONDS = 5.0
+"""After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
+what it told then could stand behind the end of the phase, or behind a larger percent."""
 RECONNECT_INTERVAL = 5.0
 """Seconds between two attempts to reach a receiver for progress alone."""
 SIGNAL_STEP = 10
@@ -154,22 +158,23 @@ class _Reporter:
 
     async def run(self) -> None:
         while not self.stop.is_set():
-            if await self._risen(1 if self.publisher else SIGNAL_STEP):
-                await self._tell()
+            await self._tell_news()
             if self.is_idle and _everybody() >= PLACES:
                 raise _rest()
             await self._pause(self.of.look_interval)
 
-    async def _tell(self) -> None:
+    async def _tell_news(self) -> None:
         try:
-            await (self._publish(self.publisher) if self.publisher else self._signal())
-        except (PublishError, SecretError):
-            # Progress may be dropped: a receiver that is down is simply asked again a little later.
+            if await self._risen(1 if self.publisher else SIGNAL_STEP):
+                await (self._publish(self.publisher) if self.publisher else self._signal())
+        except (PublishError, SecretError, RPCError):
+            # Progress may be dropped: a receiver, or a server, that is away is simply asked again a little later.
             await self._pause(RECONNECT_INTERVAL)
 
     async def _publish(self, to: MessagePublisher) -> None:
         self.sent_at = time.time()
-        await publish(revealed(to), self.meter.watch.message(self.told, datetime.now(UTC)))
+        event = self.meter.watch.message(self.told, datetime.now(UTC))
+        await publish(revealed(to), event, within=FRESH_SECONDS)
 
     async def _signal(self) -> None:
         remaining = self.meter.watch.remaining_seconds(self.told, datetime.now(UTC))

@@ -94,3 +94,16 @@ def patient() -> Iterator[None]:
         yield
     except (RPCError, StorageError) as error:
         raise ApplicationError(str(error), type=type(error).__name__) from None
+
+
+async def is_current() -> bool:
+    """Whether the server still waits for this very attempt; where it does not answer, nobody may be sure."""
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        pending = (await run.describe()).raw_description.pending_activities
+    except RuntimeError:
+        return True
+    except RPCError:
+        return False
+    return (info.activity_id, info.attempt) in [(each.activity_id, each.attempt) for each in pending]

@@ -6,6 +6,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
@@ -15,6 +17,7 @@ from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
+from tests.servers.temporal import TemporalServer
 
 OUTPUT = PackagedFormat(
     type="Hls",
@@ -131,6 +134,21 @@ async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Pa
         await Running()(deliver, request(root / "out"))
     assert files(packaged)
     assert not any(name.endswith(".m3u8") for name in files(root / "out"))
+
+
+async def test_who_has_lost_its_task_takes_nothing_away(
+    root: Path, packaged: Path, temporal_server: TemporalServer
+) -> None:
+    await Running()(deliver, request(root / "out"))
+    client, late = await Client.connect(temporal_server.address), Running()
+    run = await client.start_workflow("EncodingJob", id=str(uuid4()), task_queue="nobody's")
+    late.environment = ActivityEnvironment(client)
+    info = ActivityEnvironment.default_info()
+    late.environment.info = replace(info, workflow_id=run.id, workflow_run_id=run.first_execution_run_id)
+    with pytest.raises(PublishingError, match="another worker"):
+        await late(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
+    await run.terminate()
 
 
 async def test_nothing_of_an_older_title_is_left_among_the_new_files(root: Path, packaged: Path) -> None:
