@@ -13,7 +13,6 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from activities.heartbeat import Progress, beating, last_progress
 from activities.secrets import SecretError, revealed

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
@@ -22,8 +23,12 @@ from publishers.base import PublishError
 from publishers.config import MessagePublisher
 
 BEAT_INTERVAL = 0.05
-"""Seconds between two beats of a run's reporters, in turn: each learns after as many that its phase is over. The server
-takes the beats of a run one by one, and the run's own tasks wait behind them."""
+"""Seconds between two beats of a run's reporters, in turn, when one of them may have to stop: the answer to a beat says
+so. The server takes the beats of a run one by one, and the run's own tasks wait behind them."""
+HURRY = 1.0
+"""Seconds for which a run's reporters beat so often, from when its history tells that one of them has to stop."""
+MOST_FOLLOWED = 200
+"""Runs of a worker whose histories are followed: each is a request that the server holds open."""
 BEATS, LOOKS = 100, 25
 """A second, of all reporters of a worker together, about: with many jobs, each beats and looks less often. A look costs
 the server four times as much."""
@@ -73,6 +78,34 @@ class _Run:
     took: float = 0.0
     """Seconds of the newest look."""
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    following: "asyncio.Task[None] | None" = None
+    is_followed: bool = False
+    hurried_at: float = 0.0
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """Let reporters beat often as soon as one of them has to stop; as long as nobody can tell, all the time."""
+        while True:
+            with suppress(RPCError):
+                self.is_followed = True
+                async for event in handle.fetch_history_events(wait_new_event=True):
+                    if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED:
+                        self.hurried_at = time.monotonic()
+                        self.hurried.set()
+            self.is_followed = False
+            await asyncio.sleep(RECONNECT_INTERVAL)
+
+    async def until_next_beat(self, reporting: "asyncio.Task[None]") -> None:
+        """Wait, until one of the reporters has to stop at the longest, or this one has ended."""
+        if not self.is_followed or time.monotonic() - self.hurried_at < HURRY:
+            await asyncio.wait([reporting], timeout=self.beat_interval)
+            return
+        self.hurried.clear()
+        hurried = asyncio.ensure_future(self.hurried.wait())
+        try:
+            await asyncio.wait([reporting, hurried], timeout=RAREST_BEAT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurried.cancel()
 
     async def look(self, handle: WorkflowHandle[Any, Any]) -> dict[str, float]:
         async with self.looking:
@@ -98,13 +131,15 @@ _runs: defaultdict[str, _Run] = defaultdict(_Run)
 @activity.defn
 async def report_progress(request: ReportRequest) -> Reported:
     """Tell the percent of a phase whenever it has changed, until cancelled."""
-    with _reporting(str(activity.info().workflow_run_id)) as run:
-        reporter = _Reporter(request, run)
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+    with _reporting(handle) as run:
+        reporter = _Reporter(request, run, handle)
         task, cancelled = asyncio.create_task(reporter.run()), None
         while not task.done():
             activity.heartbeat(Progress(reporter.meter.percent, 100))
             try:
-                await asyncio.wait([task], timeout=run.beat_interval)
+                await run.until_next_beat(task)
             except asyncio.CancelledError as error:
                 # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
                 cancelled = error
@@ -129,22 +164,25 @@ def _everybody() -> int:
 
 
 @contextmanager
-def _reporting(run_id: str) -> Iterator[_Run]:
-    run = _runs[run_id]
+def _reporting(handle: WorkflowHandle[Any, Any]) -> Iterator[_Run]:
+    run = _runs[str(handle.run_id)]
     run.reporters += 1
+    if not run.following and len(_runs) <= MOST_FOLLOWED:
+        run.following = asyncio.create_task(run.follow(handle))
     try:
         yield run
     finally:
         run.reporters -= 1
         if not run.reporters:
-            del _runs[run_id]
+            del _runs[str(handle.run_id)]
+            if run.following:
+                run.following.cancel()
 
 
 class _Reporter:
-    def __init__(self, request: ReportRequest, of: _Run) -> None:
+    def __init__(self, request: ReportRequest, of: _Run, handle: WorkflowHandle[Any, Any]) -> None:
         self.of = of
-        info = activity.info()
-        self.handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        self.handle = handle
         self.meter = Meter(request.watch, int(last_progress().done))
         self.publisher = request.publisher
         self.told = self.meter.percent
