@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
@@ -108,6 +109,8 @@ class Watch:
     started: datetime
     shares: list[Share]
     film_seconds: float = 0.0
+    whole: Share | None = None
+    """Does anew what its parts have done, if it has to be."""
 
     def body(self, percent: int, now: datetime) -> Body:
         """The progress event for `percent`."""
@@ -136,22 +139,43 @@ class Meter:
     def __init__(self, watch: Watch, percent: int = 0) -> None:
         self.watch = watch
         self.percent = percent
+        self._waiting: set[str] = set()
+        """Activities that no worker had begun when they were seen last."""
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
-        pending = await _pending(await handle.describe())
-        order = [share.activity_id for share in self.watch.shares]
-        # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
-        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
-        done = sum(
-            share.weight * pending.get(share.activity_id, 1.0 if place < reached else 0.0)
-            for place, share in enumerate(self.watch.shares)
-        )
-        self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))
+        description = await handle.describe()
+        pending = await _pending(description)
+        self._waiting = (self._waiting - pending.keys()) | _waiting(description)
+        total = sum(share.weight for share in self.watch.shares)
+        self.percent = max(self.percent, int(100 * self._done(pending) / total))
         return self.percent
+
+    def _done(self, pending: dict[str, float]) -> float:
+        """Of the weight of all."""
+        whole = self.watch.whole
+        if whole and whole.activity_id in pending:
+            return whole.weight * pending[whole.activity_id]
+        order = [share.activity_id for share in self.watch.shares]
+        # Only pending activities are described: one that is scheduled before a pending one and is not there is done,
+        # unless it has come back undone, as pieces of a film do that no worker has begun.
+        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
+        back = {id_ for id_ in self._waiting if _kind(id_) == _kind(order[reached])}
+        gone = [float(place < reached and id_ not in back) for place, id_ in enumerate(order)]
+        return sum(share.weight * pending.get(share.activity_id, gone[n]) for n, share in enumerate(self.watch.shares))
+
+
+def _kind(activity_id: str) -> str:
+    return activity_id.rpartition("-")[0]
+
+
+def _waiting(description: WorkflowExecutionDescription) -> set[str]:
+    pending = description.raw_description.pending_activities
+    return {info.activity_id for info in pending if info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED}
 
 
 async def _pending(description: WorkflowExecutionDescription) -> dict[str, float]:
+    """By activity, the share that is done."""
     converter = description.data_converter
     return {
         info.activity_id: (await converter.decode(info.heartbeat_details.payloads, [Progress]))[0].share

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -10,7 +11,6 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.acquire import Acquired, AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
-from activities.cuts import NotCutError
 from activities.deliver import DeliverRequest, deliver
 from activities.drm.keys import CheckKeysRequest, check_keys
 from activities.encode import AudioRequest, EncodedAudio, encode_audio
@@ -28,7 +28,7 @@ from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
 from activities.watermarks import WatermarksRequest, prepare_watermarks
-from workflows.film import Film, together
+from workflows.film import Film, is_cancelled, stop_if_cancelled, together
 from workflows.job import Job
 from workflows.options import WORKFLOW, Rank, deliver_activity_id, perform, priority
 
@@ -144,12 +144,7 @@ class EncodingJob:
             return Joined()
         if self._packages_only:
             return await self._step(copy_video, CopyRequest(self._id, mapped.variants, planned))
-        film = Film(self._id, mapped.video, planned, marks, self._step)
-        try:
-            return await film.encoded()
-        except NotCutError as error:
-            workflow.logger.warning("job %s encodes its film once more, in one piece: %s", self._id, error)
-            return await film.encoded_in_one_piece(str(error))
+        return await Film(self._id, mapped.video, planned, marks, self._step).encoded()
 
     async def _make_thumbnails(self, made: Plan, video: Joined, formats: list[PackagedFormat]) -> list[PackagedFormat]:
         """The formats with thumbnails; without, where they fail: the client is told by an event of its own."""
@@ -204,20 +199,15 @@ class EncodingJob:
         activity: Callable[[Request], Awaitable[Result]],
         request: Request,
         rank: Rank = Rank.FIRST,
+        patience: timedelta | None = None,
         **options: str,
     ) -> Result:
-        await workflow.wait_condition(lambda: not self._paused)
-        _stop_if_cancelled()
+        await workflow.wait_condition(lambda: not self._paused or is_cancelled())
+        stop_if_cancelled()
         tenant = self._job.tenant_id or workflow.info().namespace
-        result = await perform(activity, request, priority=priority(rank, tenant), **options)
-        _stop_if_cancelled()
+        result = await perform(activity, request, priority=priority(rank, tenant), patience=patience, **options)
+        stop_if_cancelled()
         return result
-
-
-def _stop_if_cancelled() -> None:
-    """An activity that succeeds at the last moment swallows the cancel request: look for it."""
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
 
 
 async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -14,7 +14,7 @@ from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
 from workflows.job import InvalidJob, Job
-from workflows.options import chunk_activity_id, deliver_activity_id, samples_activity_id
+from workflows.options import WHOLE_ACTIVITY_ID, chunk_activity_id, deliver_activity_id, samples_activity_id
 
 
 class Phase(StrEnum):
@@ -45,6 +45,7 @@ class WatchPlan:
     shares: list[Share]
     event: str | None = None
     film_seconds: float = 0.0
+    whole: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,8 @@ def _encoding(outcome: Outcome) -> WatchPlan:
         Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
         Share("package", 0.03 * work),
     ]
-    return WatchPlan(Phase.ENCODING, shares, events.EncodingProgress.__name__, made.duration)
+    whole = Share(WHOLE_ACTIVITY_ID, pixels * made.duration) if len(made.chunks) > 1 else None
+    return WatchPlan(Phase.ENCODING, shares, events.EncodingProgress.__name__, made.duration, whole)
 
 
 def _publishing(outcome: Outcome) -> WatchPlan:

@@ -203,6 +203,7 @@ class Outbox:
             started=workflow.now(),
             shares=plan.shares,
             film_seconds=plan.film_seconds,
+            whole=plan.whole,
         )
         self.watching = Watching(watch)
         self._put(self.watching)

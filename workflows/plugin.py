@@ -46,6 +46,7 @@ SHARED_MODULES = (
     "workflows.lifecycle",
     "workflows.options",
     "workflows.outbox",
+    "workflows.turns",
 )
 
 
@@ -63,7 +64,7 @@ def control_plugin(settings: Settings) -> SimplePlugin:
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
         ),
-        activities=[*_activities_of(CONTROL_QUEUE), *own],
+        activities=[*OPTIONS, *own],
         interceptors=[LifecycleInterceptor(settings.delivery_deadline)],
     )
 
@@ -72,13 +73,9 @@ def transcode_plugin(settings: Settings, queue: str) -> SimplePlugin:
     """For workers of the queue `encoding-transcode` or `encoding-media`."""
     return SimplePlugin(
         queue,
-        activities=_activities_of(queue),
+        activities=[*OPTIONS],
         interceptors=[LifecycleInterceptor(settings.delivery_deadline)],
     )
-
-
-def _activities_of(queue: str) -> list[Callable[..., Any]]:
-    return [activity for activity, options in OPTIONS.items() if options.queue == queue]
 
 
 @asynccontextmanager

@@ -1,13 +1,16 @@
 """Recorded histories replay with today's code: what is running when a worker is upgraded goes on."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from activities.settings import Settings
-from workflows.plugin import control_plugin
+from workflows.codec import data_converter
+from workflows.options import MEDIA_QUEUE, OPTIONS
+from workflows.plugin import control_plugin, transcode_plugin
 
 HISTORIES = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 
@@ -32,6 +35,24 @@ def test_there_are_histories_of_each_end() -> None:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
     await replay(path, path.read_text())
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_what_is_asked_for_in_a_recorded_history_is_understood(path: Path) -> None:
+    """A worker of today may get an activity that one of yesterday has asked for."""
+    types = {activity.__name__: get_type_hints(activity) for activity in OPTIONS}
+    for event in WorkflowHistory.from_json(path.stem, path.read_text()).events:
+        asked = event.activity_task_scheduled_event_attributes
+        if hints := types.get(asked.activity_type.name):
+            await data_converter().decode(asked.input.payloads, [hints["request"]])
+
+
+def test_an_activity_may_come_through_any_queue() -> None:
+    """Through that of an earlier version as well."""
+    settings = Settings.from_environment()
+    for plugin in (control_plugin(settings), transcode_plugin(settings, MEDIA_QUEUE)):
+        assert isinstance(plugin.activities, list)
+        assert {*OPTIONS} <= {*plugin.activities}
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
