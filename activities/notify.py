@@ -6,11 +6,12 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
@@ -99,6 +100,8 @@ class Watch:
     started: datetime
     shares: list[Share]
     film_seconds: float = 0.0
+    whole: Share | None = None
+    """Does anew what its parts have done, if it has to be."""
 
     def body(self, percent: int, now: datetime) -> Body:
         """The progress event for `percent`."""
@@ -121,41 +124,71 @@ class Watch:
         return message(self.sender, self.sequence_number, now, self.body(percent, now))
 
 
+@dataclass(frozen=True)
+class Pending:
+    """The activities of a run that have not ended."""
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Id → what it has done, 0-1."""
+    waiting: frozenset[str] = frozenset()
+    """Ids of those that no worker has begun."""
+
+
 class Meter:
     """Adds up a phase's heartbeats to one percent that never falls."""
 
     def __init__(self, watch: Watch, percent: int = 0) -> None:
         self.watch = watch
         self.percent = percent
+        self._waiting: set[str] = set()
+        """Activities that no worker had begun when they were seen last."""
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
-        return self.take(await pending_shares(await handle.describe()))
+        return self.take(await pending_in(await handle.describe()))
 
-    def take(self, pending: Mapping[str, float]) -> int:
-        """Add up what pending activities have done (by their ids, 0-1), and return the percent (0-100)."""
-        order = [share.activity_id for share in self.watch.shares]
-        # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
-        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
-        done = sum(
-            share.weight * pending.get(share.activity_id, float(share.is_done or place < reached))
-            for place, share in enumerate(self.watch.shares)
-        )
+    def take(self, pending: Pending) -> int:
+        """Add up what is done, and return the percent (0-100)."""
+        self._waiting = (self._waiting - pending.shares.keys()) | pending.waiting
         # Of a film whose length nobody knows, no part has any weight.
         total = sum(share.weight for share in self.watch.shares) or 1.0
-        self.percent = max(self.percent, int(100 * done / total))
+        self.percent = max(self.percent, int(100 * self._done(pending.shares) / total))
         return self.percent
 
+    def _done(self, pending: Mapping[str, float]) -> float:
+        """Of the weight of all."""
+        whole = self.watch.whole
+        if whole and whole.activity_id in pending:
+            return whole.weight * pending[whole.activity_id]
+        order = [share.activity_id for share in self.watch.shares]
+        # Only pending activities are described: one that is scheduled before a pending one and is not there is done,
+        # unless it has come back undone, as pieces of a film do that no worker has begun.
+        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
+        back = {id_ for id_ in self._waiting if _kind(id_) == _kind(order[reached])}
+        gone = [
+            float(share.is_done or (place < reached and share.activity_id not in back))
+            for place, share in enumerate(self.watch.shares)
+        ]
+        return sum(share.weight * pending.get(share.activity_id, gone[n]) for n, share in enumerate(self.watch.shares))
 
-async def pending_shares(description: WorkflowExecutionDescription) -> dict[str, float]:
-    """What the pending activities of a run have done, by their ids (0-1)."""
-    converter = description.data_converter
-    return {
+
+def _kind(activity_id: str) -> str:
+    return activity_id.rpartition("-")[0]
+
+
+async def pending_in(description: WorkflowExecutionDescription) -> Pending:
+    """What the server tells of a run's activities."""
+    converter, infos = description.data_converter, description.raw_description.pending_activities
+    shares = {
         info.activity_id: (await converter.decode(info.heartbeat_details.payloads, [Progress]))[0].share
         if info.heartbeat_details.payloads
         else 0.0
-        for info in description.raw_description.pending_activities
+        for info in infos
     }
+    waiting = {
+        info.activity_id for info in infos if info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    }
+    return Pending(shares, frozenset(waiting))
 
 
 @dataclass(frozen=True)

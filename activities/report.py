@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
 from activities.heartbeat import Progress, last_progress
-from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Watch, pending_shares
+from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Pending, Watch, pending_in
 from activities.secrets import SecretError, revealed
 from publishers import publish
 from publishers.base import PublishError
@@ -72,8 +72,8 @@ class _Run:
     """A run with reporters on this worker, which share their looks at the server."""
 
     reporters: int = 0
-    pending: dict[str, float] = field(default_factory=dict)
-    """What its pending activities have done, at the newest look."""
+    pending: Pending = field(default_factory=Pending)
+    """At the newest look."""
     looked_at: float = 0.0
     took: float = 0.0
     """Seconds of the newest look."""
@@ -107,11 +107,11 @@ class _Run:
         finally:
             hurried.cancel()
 
-    async def look(self, handle: WorkflowHandle[Any, Any]) -> dict[str, float]:
+    async def look(self, handle: WorkflowHandle[Any, Any]) -> Pending:
         async with self.looking:
             begun = time.monotonic()
             if begun - self.looked_at > self.look_interval / 2:
-                self.pending = await pending_shares(await handle.describe())
+                self.pending = await pending_in(await handle.describe())
                 self.looked_at = time.monotonic()
                 self.took = self.looked_at - begun
         return self.pending

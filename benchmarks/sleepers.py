@@ -99,7 +99,7 @@ class Sleepers:
         await self._slept()
         seconds = [2.0] * len(request.samples)
         sizes = {each.name: [2 * 2 * each.bitrate * 125] * len(seconds) for each in request.plan.video}
-        return Measured(request.quality, sizes, seconds)
+        return Measured(request.quality, sizes, seconds, [sample.index for sample in request.samples])
 
     async def _slept(self) -> None:
         seconds = self._seconds * random.uniform(1 - self._spread, 1 + self._spread)  # noqa: S311 - no secret
@@ -149,7 +149,7 @@ def _instead(fakes: Fakes) -> SimplePlugin:
 async def transcode(settings: Settings, count: int, slots: int, sleepers: Sleepers) -> list[Worker]:
     """`count` for video, and one for all that follows; a client serves one worker of a queue."""
     video: Fakes = {"encode_chunk": sleepers.chunk, "encode_samples": sleepers.samples}
-    media: Fakes = {"encode_audio": audio, "join_chunks": join, "package": package}
+    media: Fakes = {"plan": planned, "encode_audio": audio, "join_chunks": join, "package": package}
     queues = [(TRANSCODE_QUEUE, slots, _instead(video))] * count + [(MEDIA_QUEUE, MEDIA_SLOTS, _instead(media))]
     return [
         Worker(

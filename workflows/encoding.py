@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -25,7 +26,7 @@ from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
-from workflows.film import together
+from workflows.film import is_cancelled, stop_if_cancelled, together
 from workflows.job import Job
 from workflows.options import WORKFLOW, Rank, perform, priority
 from workflows.output import Output
@@ -197,22 +198,17 @@ class EncodingJob:
         activity: Callable[[Request], Awaitable[Result]],
         request: Request,
         rank: Rank = Rank.FIRST,
+        patience: timedelta | None = None,
         **options: str,
     ) -> Result:
-        await workflow.wait_condition(lambda: not self._paused)
-        _stop_if_cancelled()
-        result = await perform(activity, request, priority=self._priority(rank), **options)
-        _stop_if_cancelled()
+        await workflow.wait_condition(lambda: not self._paused or is_cancelled())
+        stop_if_cancelled()
+        result = await perform(activity, request, priority=self._priority(rank), patience=patience, **options)
+        stop_if_cancelled()
         return result
 
     def _priority(self, rank: Rank) -> Priority:
         return priority(rank, self._job.tenant_id or workflow.info().namespace)
-
-
-def _stop_if_cancelled() -> None:
-    """An activity that succeeds at the last moment swallows the cancel request: look for it."""
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
 
 
 async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,6 @@
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +29,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from activities.errors import ErrorCode, ErrorDetails, JobError, LostError
+from activities.errors import ErrorCode, ErrorDetails, JobError
 from activities.notify import PROGRESS_SIGNAL, EventLog, Milestone
 from activities.server import Run, registered_search_attributes, request_cancel
 from activities.settings import Settings
@@ -86,8 +85,7 @@ class _Activity(ActivityInboundInterceptor):
         except JobError as error:
             activity.logger.warning("%s: %s", error.code.title, error, exc_info=error)
             final = not error.retryable or activity.info().attempt >= Settings.from_environment().fault_attempts
-            lost = error.lost if isinstance(error, LostError) else []
-            raise _application_error(error.code, str(error), final=final, lost=lost) from None
+            raise _application_error(error.code, str(error), final=final) from None
         except Exception as error:  # noqa: BLE001 - the last place where an error can get its code
             activity.logger.exception("unexpected error in activity %s", activity.info().activity_type)
             text = (
@@ -98,8 +96,8 @@ class _Activity(ActivityInboundInterceptor):
             raise _application_error(ErrorCode.INTERNAL, text, final=final) from None
 
 
-def _application_error(code: ErrorCode, text: str, *, final: bool, lost: Sequence[str] = ()) -> ApplicationError:
-    details = ErrorDetails(code.number, code.title, [*lost])
+def _application_error(code: ErrorCode, text: str, *, final: bool) -> ApplicationError:
+    details = ErrorDetails(code.number, code.title)
     return ApplicationError(text[:MAX_MESSAGE], details, type=code.title, non_retryable=final)
 
 

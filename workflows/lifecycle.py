@@ -15,7 +15,13 @@ from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
 from workflows.job import InvalidJob, Job
-from workflows.options import chunk_activity_id, deliver_activity_id, package_activity_id, samples_activity_id
+from workflows.options import (
+    WHOLE_ACTIVITY_ID,
+    chunk_activity_id,
+    deliver_activity_id,
+    package_activity_id,
+    samples_activity_id,
+)
 from workflows.record import Record
 
 
@@ -50,6 +56,7 @@ class WatchPlan:
     film_seconds: float = 0.0
     started: datetime | None = None
     """When its first activity was handed out, if that was before."""
+    whole: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -232,6 +239,7 @@ def _encoding(outcome: Outcome) -> WatchPlan:
         Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
         *_packaging(outcome.job, 0.03 * work),
     ]
+    whole = Share(WHOLE_ACTIVITY_ID, pixels * made.duration) if len(made.chunks) > 1 else None
     ahead = outcome.record if outcome.request.picture else Record()  # of another picture, nothing counts
     begun = [moment for share in shares if (moment := ahead.begun.get(share.activity_id))]
     return WatchPlan(
@@ -240,6 +248,7 @@ def _encoding(outcome: Outcome) -> WatchPlan:
         events.EncodingProgress.__name__,
         made.duration,
         min(begun, default=None),
+        whole,
     )
 
 

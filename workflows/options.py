@@ -39,7 +39,8 @@ PROGRESS_QUEUE = "encoding-progress"
 TRANSCODE_QUEUE = "encoding-transcode"
 """Video, which keeps cores busy for long; separate, or progress reports would wait behind chunks."""
 MEDIA_QUEUE = "encoding-media"
-"""Sound, packaging and stills, on the same workers: a job that needs nothing else does not wait behind chunks."""
+"""What else reads or writes a whole title (packets, sound, packaging, stills), on the same workers: a job that needs
+nothing else does not wait behind chunks."""
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 # No limit of attempts: a worker that shuts down uses one up. Which faults are final is decided where they are
@@ -86,11 +87,11 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     check_keys: Options("check that the keys can be had", timedelta(minutes=10)),
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
-    look_ahead: Options("find the film and plan it, while other files arrive", timedelta(hours=6)),
+    look_ahead: Options("find the film and plan it, while other files arrive", timedelta(hours=6), MEDIA_QUEUE),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
     prepare_watermarks: Options("read the watermarks", timedelta(hours=1), MEDIA_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
-    plan: Options("choose renditions and chunks", timedelta(hours=6)),
+    plan: Options("choose renditions and chunks", timedelta(hours=6), MEDIA_QUEUE),
     encode_audio: Options("encode all sound", timedelta(days=2), MEDIA_QUEUE),
     encode_samples: Options("find the rates by samples", timedelta(days=1), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
@@ -104,6 +105,10 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     clean_up: Options("remove the workspace", timedelta(minutes=10)),
     delete_source: Options("remove the files from the source folder", timedelta(minutes=10)),
 }
+
+
+WHOLE_ACTIVITY_ID = "encode-video-whole"
+"""Names the activity that encodes a film once more, in one piece."""
 
 
 def chunk_activity_id(index: int) -> str:
@@ -138,8 +143,18 @@ async def perform(
     activity_id: str | None = None,
     detail: str = "",
     priority: Priority = Priority.default,
+    patience: timedelta | None = None,
 ) -> Result:
-    """Run one activity with its options; `detail` goes behind its summary in the UI."""
+    """Run one activity with its options.
+
+    Args:
+        activity: one of `OPTIONS`.
+        request: its argument.
+        activity_id: where its name is not enough.
+        detail: goes behind its summary in the UI.
+        priority: who goes first.
+        patience: how long it waits for a worker; None = for ever.
+    """
     options = OPTIONS[activity]
     return await workflow.execute_activity(
         activity,
@@ -147,6 +162,7 @@ async def perform(
         activity_id=activity_id or str(activity.__name__).replace("_", "-"),
         task_queue=options.queue,
         schedule_to_close_timeout=options.budget,
+        schedule_to_start_timeout=patience,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=RETRY,
         # An activity that owns files or a process has to be gone before anything else touches them.

@@ -209,6 +209,7 @@ class Outbox:
             started=plan.started or workflow.now(),
             shares=plan.shares,
             film_seconds=plan.film_seconds,
+            whole=plan.whole,
         )
         self.watching = Watching(watch, lasts=not workflow.patched(LATE_REPORTERS))
         if not self.watching.lasts:

@@ -9,10 +9,11 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from activities.deliver import Delivered, DeliverRequest, Sent, deliver, send_media
 from activities.package import Packaged, PackagedFormat, PackageRequest, package
 from activities.processing import OutputFormat
-from workflows.film import Step, together
+from workflows.film import together
 from workflows.job import Job
 from workflows.options import deliver_activity_id, package_activity_id, send_activity_id
 from workflows.tasks import stopped
+from workflows.turns import Step
 
 APART = "formats-apart"
 """Names the change since which formats are packaged by themselves, for jobs that were begun before it."""

@@ -2,19 +2,18 @@
 
 import asyncio
 
-from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.ahead import Looked, LookRequest, look_ahead
-from activities.cuts import NotCutError
 from activities.join import Joined
 from activities.media.marks import Mark
 from activities.plan import Plan
 from activities.tracks import SourceFile, VideoTrack
 from activities.watermarks import WatermarksRequest, prepare_watermarks
-from workflows.film import Film, Step
+from workflows.film import Film
 from workflows.job import Job
 from workflows.tasks import stopped
+from workflows.turns import Step
 
 
 class Picture:
@@ -45,12 +44,7 @@ class Picture:
         """All its renditions."""
         if not video:
             return Joined()
-        film = Film(self._id, video, planned, marks, self._step)
-        try:
-            return await film.encoded()
-        except NotCutError as error:
-            workflow.logger.warning("job %s encodes its film once more, in one piece: %s", self._id, error)
-            return await film.encoded_in_one_piece(str(error))
+        return await Film(self._id, video, planned, marks, self._step).encoded()
 
 
 class Ahead:

@@ -55,6 +55,7 @@ SHARED_MODULES = (
     "workflows.picture",
     "workflows.record",
     "workflows.tasks",
+    "workflows.turns",
 )
 
 
@@ -65,8 +66,6 @@ def control_plugin(settings: Settings) -> SimplePlugin:
         *(registered_search_attributes, request_cancel),
         *(end_runs, read_ended, remove_abandoned, remove_workspace),
     ]
-    # Runs from before the other queues of control have put all of theirs here.
-    before: list[Callable[..., Any]] = [report_progress, *_activities_of(FILES_QUEUE)]
     return SimplePlugin(
         "encoding-control",
         data_converter=data_converter(),
@@ -74,7 +73,7 @@ def control_plugin(settings: Settings) -> SimplePlugin:
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
         ),
-        activities=[*own, *before],
+        activities=[*OPTIONS, report_progress, *own],
         interceptors=[LifecycleInterceptor(settings.delivery_deadline)],
     )
 
@@ -83,13 +82,9 @@ def activity_plugin(settings: Settings, queue: str) -> SimplePlugin:
     """For workers of any other queue, which run activities alone."""
     return SimplePlugin(
         queue,
-        activities=[report_progress] if queue == PROGRESS_QUEUE else _activities_of(queue),
+        activities=[report_progress] if queue == PROGRESS_QUEUE else [*OPTIONS],
         interceptors=[LifecycleInterceptor(settings.delivery_deadline)],
     )
-
-
-def _activities_of(queue: str) -> list[Callable[..., Any]]:
-    return [activity for activity, options in OPTIONS.items() if options.queue == queue]
 
 
 @asynccontextmanager

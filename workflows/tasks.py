@@ -1,6 +1,7 @@
 """Tasks beside the job's own."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
@@ -14,7 +15,8 @@ async def stopped(*tasks: "asyncio.Task[Any]") -> None:
     while running := [task for task in tasks if not task.done()]:
         for task in running:
             task.cancel()
-        await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        with suppress(asyncio.CancelledError):  # a second cancel: nothing may be left behind all the same
+            await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         if not task.cancelled():
             task.exception()  # asked for, it is not logged as one that nobody has seen

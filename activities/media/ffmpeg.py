@@ -27,8 +27,13 @@ OnSeconds = Callable[[float], None]
 """Called with the seconds of film that are done."""
 
 
-async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = lambda _: None) -> None:
-    """Run to the end. `subject` names the client's file in messages.
+async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = lambda _: None) -> int:
+    """Run to the end, and return the number of pictures in the first output.
+
+    Args:
+        command: all arguments.
+        subject: names the client's file in messages.
+        on_seconds: is told how far it is.
 
     Raises:
         EncodingError: it failed; `retryable` where that was not the content's fault.
@@ -46,6 +51,7 @@ async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = l
     if ended.status:
         activity.logger.warning("ffmpeg ended with status %s: %s", ended.status, ended.errors)
         raise _failure(ended, subject)
+    return progress.frames
 
 
 class _Progress:
@@ -54,6 +60,7 @@ class _Progress:
     def __init__(self, on_seconds: OnSeconds) -> None:
         self.value = 0
         """microseconds"""
+        self.frames = 0
         self._on_seconds = on_seconds
 
     def read(self, line: str) -> None:
@@ -61,6 +68,8 @@ class _Progress:
         if key == "out_time_us" and MICROSECONDS.fullmatch(value):
             self.value = max(self.value, int(value))
             self._on_seconds(self.value / 1_000_000)
+        elif key == "frame" and value.isdecimal():
+            self.frames = int(value)
 
 
 def _failure(ended: Exit, subject: str) -> EncodingError:

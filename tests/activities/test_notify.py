@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from activities.notify import Meter, Share, Watch
+from activities.notify import Meter, Pending, Share, Watch
 from publishers.events import Sender
 
 
@@ -13,8 +13,9 @@ def meter(*weights: float) -> Meter:
 
 def test_what_is_done_counts_by_its_weight() -> None:
     parts = meter(1, 3)
-    assert [parts.take(pending) for pending in ({"part-0": 0.5}, {"part-1": 0.5}, {"part-0": 0.1})] == [12, 62, 62]
+    reports = ({"part-0": 0.5}, {"part-1": 0.5}, {"part-0": 0.1})
+    assert [parts.take(Pending(report)) for report in reports] == [12, 62, 62]
 
 
 def test_a_film_whose_length_nobody_knows_has_no_percent() -> None:
-    assert meter(0, 0).take({"part-1": 0.0}) == 0
+    assert meter(0, 0).take(Pending({"part-1": 0.0})) == 0

@@ -6,7 +6,8 @@ from uuid import uuid4
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
-from activities.notify import Reported, ReportRequest, Share, Watch, report_progress
+from activities.notify import Share, Watch
+from activities.report import Reported, ReportRequest, report_progress
 from publishers.events import Sender
 from tests.servers.temporal import TemporalServer
 

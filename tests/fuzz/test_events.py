@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from activities.acquire import Acquired
 from activities.deliver import Delivered, DeliverRequest
 from activities.images import Images
-from activities.notify import Meter, Share, Watch
+from activities.notify import Meter, Pending, Share, Watch
 from activities.package import PackagedFormat
 from activities.prepare import PrepareRequest
 from activities.storage.config import FilesLocation
@@ -59,8 +59,9 @@ TEXTS = st.builds(TextTrack, SOURCES, TEXT, TEXT, st.booleans(), st.none() | SMA
 MAPPED = st.builds(Mapped, st.none() | VIDEOS, st.lists(SOUNDS, max_size=3), st.lists(TEXTS, max_size=3))
 
 
-def told(sender: Sender, number: int, at: datetime, body: Body) -> Message:
+def told(sender: Sender, number: int, at: datetime, body: Body | None) -> Message:
     """The event, which keeps to all that holds for every event."""
+    assert body
     made = message(sender, number, at, body)
     assert made == message(sender, number, at, body)
     assert json.loads(json.dumps(made.body, allow_nan=False)) == made.body
@@ -126,7 +127,7 @@ def test_a_percent_never_falls(
 ) -> None:
     begin = datetime(2026, 1, 1, tzinfo=UTC)
     meter = Meter(Watch("Encoding", event, sender, 3, begin, shares, film_seconds=5400.0))
-    seen = [meter.take(pending) for pending in reports]
+    seen = [meter.take(Pending(pending)) for pending in reports]
     assert seen == sorted(seen)
     assert all(0 <= percent <= 100 for percent in seen)
     for seconds, percent in enumerate(seen):

@@ -108,7 +108,7 @@ def test_no_name_of_a_client_becomes_an_argument(name: str) -> None:
 
 def test_a_watermark_is_found_in_the_list_and_nowhere_else() -> None:
     film, mark = Entry("film.mp4", 1), Entry("a:b'c,[d];e\n.png", 1)
-    assert choose([film, mark], MediaMappings(), [mark.name]) == [film, mark]
+    assert choose([film, mark], MediaMappings(), [mark.name]).entries == [film, mark]
     for name in ("../mark.png", "/etc/passwd", "mark.png"):
         with pytest.raises(Exception, match="is not in the source folder"):
             choose([film, mark], MediaMappings(), [name])

@@ -5,10 +5,11 @@ import difflib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from temporalio import workflow
+from temporalio.client import WorkflowHistory
 
 from activities.cuts import Chunk
 from activities.errors import ErrorCode
@@ -16,9 +17,10 @@ from activities.map import map_media
 from activities.settings import Settings
 from tests.histories.commands import HISTORIES, kept, replayed
 from tests.histories.scenarios import SCENARIOS
+from workflows.codec import data_converter
 from workflows.film import Film
 from workflows.options import MEDIA_QUEUE, OPTIONS
-from workflows.plugin import control_plugin
+from workflows.plugin import activity_plugin, control_plugin
 
 PATCH = (
     "a job like {} that runs now could not go on with this code: guard the change with workflow.patched "
@@ -115,3 +117,21 @@ def names(activities: Any) -> list[str]:
 
 def listed(found: Any) -> list[Callable[..., Any]]:
     return [*found]
+
+
+@each_history
+async def test_what_is_asked_for_in_a_recorded_history_is_understood(path: Path) -> None:
+    """A worker of today may get an activity that one of yesterday has asked for."""
+    types = {activity.__name__: get_type_hints(activity) for activity in OPTIONS}
+    for event in WorkflowHistory.from_json(path.stem, path.read_text()).events:
+        asked = event.activity_task_scheduled_event_attributes
+        if hints := types.get(asked.activity_type.name):
+            await data_converter().decode(asked.input.payloads, [hints["request"]])
+
+
+def test_an_activity_may_come_through_any_queue() -> None:
+    """Through that of an earlier version as well."""
+    settings = Settings.from_environment()
+    for plugin in (control_plugin(settings), activity_plugin(settings, MEDIA_QUEUE)):
+        assert isinstance(plugin.activities, list)
+        assert {*OPTIONS} <= {*plugin.activities}

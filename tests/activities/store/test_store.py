@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from activities.acquire import AcquireRequest, acquire
-from activities.errors import EncodingError, ErrorDetails, LostError, lost_in
+from activities.errors import EncodingError, LostError
 from activities.mappings import MediaMappings
 from activities.settings import Settings
 from activities.storage.config import AmazonS3Location
@@ -25,7 +25,6 @@ from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
 from tests.servers.s3 import S3, Identity
-from workflows.codec import data_converter
 
 Do = Callable[[Work], Awaitable[Any]]
 
@@ -289,13 +288,6 @@ async def test_a_work_root_that_cannot_be_used_is_named(root: Path, monkeypatch:
 def test_encoders_follow_the_cores(monkeypatch: pytest.MonkeyPatch, cores: int, slots: int) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     assert Settings.from_environment().transcode_slots == slots
-
-
-async def test_what_is_lost_is_known_where_it_can_be_made_again() -> None:
-    """The workflow finds the paths in the details of the failed activity."""
-    [payload] = await data_converter().encode([ErrorDetails(2000, "Encoding Error", ["encoded/chunk-0003-1/a.mp4"])])
-    assert lost_in(await data_converter().decode([payload])) == ["encoded/chunk-0003-1/a.mp4"]
-    assert lost_in([]) == lost_in([{"code": 2000, "error": "Encoding Error"}]) == []
 
 
 async def test_a_worker_leaves_nothing_when_it_looks_at_its_store(bucket: Place) -> None:
