@@ -12,12 +12,14 @@ from activities.cuts import Chunk
 from activities.encode import ChunkRequest, EncodedChunk
 from activities.join import Joined, JoinRequest
 from activities.notify import Meter, Watch
-from activities.plan import Plan
+from activities.plan import Plan, PlanRequest
+from activities.tracks import Mapped
 from publishers.events import Sender
 from tests.servers.temporal import TemporalServer
-from tests.workflows.films import FRAMES, Handle, Studio, joined, plan_of, studio, whole
+from tests.workflows.films import FRAMES, JOB, Handle, Studio, joined, plan_of, studio, whole
 from workflows.client import connect
 from workflows.film import REPAIRS
+from workflows.job import Job
 from workflows.lifecycle import STEPS, Outcome, WatchPlan
 from workflows.options import WHOLE_ACTIVITY_ID
 
@@ -133,7 +135,9 @@ async def test_a_cancel_wins_over_a_film_that_is_to_be_encoded_in_one_piece(made
 
 
 def watched(planned: Plan) -> WatchPlan:
-    plan = STEPS["plan"].watch(Outcome(None, None, planned))  # type: ignore[arg-type]
+    job = Job.parse(JOB)
+    request = PlanRequest("job", Mapped(None), job.content_processing)
+    plan = STEPS["plan"].watch(Outcome(job, request, planned))
     assert plan
     return plan
 
