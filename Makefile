@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv lint test test-slow demo bench schemas lock clean
+.PHONY: help venv lint test test-slow demo bench histories schemas lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -68,9 +68,13 @@ test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)
 	@$(BIN)/python -m workflows.demo $(if $(KEEP),--keep)
 
-bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1)
+bench: $(STAMP) $(SERVERS)/node/.stamp $(PEERS)/.stamp ## measure, and print the tables (ONLY=delivery: one; ROUNDS=1; SOAK_MINUTES=5 with ONLY=soak)
 	@scripts/system_packages.sh $(SYSTEM_PACKAGES) curl forensics-samples-files x264
 	@$(BIN)/python -m benchmarks $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+histories: $(STAMP) ## record the histories that tests/histories lacks, and renew the commands beside each
+	@$(BIN)/python -m tests.histories.record
+	@$(BIN)/python -m tests.histories.commands
 
 LOCK := $(BIN)/uv --no-config pip compile --upgrade --generate-hashes --quiet --python-version 3.11 \
 	--python-platform x86_64-manylinux_2_28 --custom-compile-command 'make lock'

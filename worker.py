@@ -27,6 +27,13 @@ async def _serve() -> None:
         if settings.role in ("all", "control") and settings.sweep_interval:
             await sweep_regularly(client, settings.sweep_interval)
         logger.info("worker is ready: role %s, namespace %s", settings.role, client.namespace)
+        if version := settings.version:
+            logger.info(
+                "jobs come to it once its version is the current one: temporal worker deployment set-current-version "
+                "--deployment-name %s --build-id %s",
+                version.deployment,
+                version.build_id,
+            )
         await stop.wait()
         logger.info("worker is asked to stop: running activities get %s", settings.shutdown_grace)
 

@@ -1,9 +1,12 @@
-"""Acquisition: bring the usable files of the source folder to the workspace."""
+"""Acquisition: bring the usable files of the source folder to the workspace, those of the picture first."""
 
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -13,6 +16,7 @@ from activities.heartbeat import Progress, beating, counting
 from activities.machine import on_disk
 from activities.mapping.names import Names
 from activities.mappings import MediaMappings, suffix
+from activities.server import tell_run
 from activities.storage import opened
 from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
@@ -27,6 +31,11 @@ SHOWN = 5
 """Names that a message quotes at most."""
 MOST_FILES = 1000
 """That one job uses: more come from an expression that finds too much."""
+MOMENT = 1.0
+"""Seconds; files that arrive sooner behind the picture are waited for."""
+PICTURE_SIGNAL = "picture_arrived"
+MOST_NAMES = 250_000
+"""Bytes of all their names together, which go into history several times: Temporal takes 2 MB at once."""
 MOST_IGNORED = 100_000
 """Characters of all ignored names together: the list goes into history and into an event."""
 
@@ -50,9 +59,27 @@ class Acquired:
     ignored: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Arrived:
+    """Files that are there before the rest."""
+
+    files: list[SourceFile]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The files that play a part."""
+
+    entries: list[Entry]
+    picture: frozenset[str]
+    """Names of those that may be the film, or lie over it."""
+
+
 @activity.defn
 async def acquire(request: AcquireRequest) -> Acquired:
     """Copy every file that plays a part; what an earlier attempt has copied stays.
+
+    Where the rest takes its time, the run is told by `PICTURE_SIGNAL` that the picture is there.
 
     Raises:
         AcquisitionError: the folder or a file cannot be read, no file is usable, or `FailOnIgnoredFiles`.
@@ -61,42 +88,49 @@ async def acquire(request: AcquireRequest) -> Acquired:
         try:
             with opened(request.location) as storage:
                 entries = await listed(storage)
-                wanted = await asyncio.to_thread(choose, entries, request.mappings, request.watermarks)
+                chosen = await asyncio.to_thread(choose, entries, request.mappings, request.watermarks)
                 async with at_work(request.job_id, failing=AcquisitionError) as work:
-                    files = await _copy(storage, wanted, work, progress)
+                    files = await _copy(storage, chosen, work, progress)
         except StorageError as error:
             raise AcquisitionError(str(error), retryable=error.temporary) from None
     used = {file.name for file in files}
     return Acquired(files, _bounded([entry.name for entry in entries if entry.name not in used]))
 
 
-def choose(entries: list[Entry], mappings: MediaMappings, watermarks: list[str]) -> list[Entry]:
+def choose(entries: list[Entry], mappings: MediaMappings, watermarks: list[str]) -> Chosen:
     """The files that play a part by their names; of those that `watermarks` names, no other.
 
     Raises:
         AcquisitionError: there is none, one cannot be used, or others may not be ignored.
     """
-    wanted, ignored, names = [], [], Names(mappings)
+    wanted, films, ignored, names = [], list[Entry](), [], Names(mappings)
     marks = _watermarks(entries, watermarks)
     for entry in entries:
         if entry in marks:
             continue
-        if not names.claims(entry.name):
+        if not (claims := names.claims(entry.name)):
             ignored.append(entry.name)
         elif entry.unusable:
             raise AcquisitionError(f"the file {entry.name!r} {entry.unusable}")
         else:
             wanted.append(entry)
+            films += [entry for claim in claims if claim.part == "video"]
     if not wanted:
         raise AcquisitionError(f"no file in the folder is usable. It holds {_some(ignored)}; {_rules(mappings)}")
     if len(wanted) > MOST_FILES:
         raise AcquisitionError(f"{len(wanted)} files would be used, at most {MOST_FILES} can; {_rules(mappings)}")
+    if sum(len(entry.name.encode()) for entry in wanted) > MOST_NAMES:
+        raise AcquisitionError(
+            f"the names of the {len(wanted)} files that would be used have more than {MOST_NAMES} bytes together; "
+            "shorten them, or name a folder that is nearer to the files"
+        )
     if ignored and mappings.fail_on_ignored_files:
         raise AcquisitionError(
             f"MediaMappings.FailOnIgnoredFiles is set, and the mappings find no part for {_some(ignored)}; "
             "remove the files, or set it to false"
         )
-    return [*wanted, *marks]
+    picture = [*films, *marks] if films else []
+    return Chosen([*wanted, *marks], frozenset(entry.name for entry in picture))
 
 
 def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
@@ -111,19 +145,51 @@ def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
     return [*found.values()]
 
 
-async def _copy(storage: Source, wanted: list[Entry], work: Work, progress: Progress) -> list[SourceFile]:
-    known = await looked_at(storage, wanted)
-    files = [_file(number, entry) for number, entry in enumerate(known, 1)]
-    entries = dict(zip(files, known, strict=True))
-    progress.total = sum(file.size for file in files)
-    await on_disk(_forget_others, work.root / FOLDER, files)
-    groups = await work.missing(files)
+async def _copy(storage: Source, chosen: Chosen, work: Work, progress: Progress) -> list[SourceFile]:
+    known = await looked_at(storage, chosen.entries)
+    entries = {_file(number, entry): entry for number, entry in enumerate(known, 1)}
+    await on_disk(_forget_others, work.root / FOLDER, [*entries])
     linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
-    progress.done = progress.total - sum(file.size for group in groups for file in group)
+    files = [replace(file, linked=file in linked) for file in entries]
+    picture = [file for file in files if file.name in chosen.picture]
+    first = await work.missing(picture)
+    rest = await work.missing([file for file in files if file.name not in chosen.picture])
+    progress.total = sum(file.size for file in files)
+    progress.done = progress.total - sum(file.size for group in (*first, *rest) for file in group)
+    fetch = partial(_fetch, storage, dict(zip(files, known, strict=True)), work, progress)
+    await fetch(first)
+    async with _telling(picture):
+        await fetch(rest)
+    return files
+
+
+async def _fetch(
+    storage: Source,
+    entries: dict[SourceFile, Entry],
+    work: Work,
+    progress: Progress,
+    groups: list[list[SourceFile]],
+) -> None:
     for group in groups:
         await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))
         await work.keep_sources(group)
-    return [replace(file, linked=file in linked) for file in files]
+
+
+@asynccontextmanager
+async def _telling(picture: list[SourceFile]) -> AsyncIterator[None]:
+    """Tell the run that the picture is there, unless the block is left in a moment."""
+    telling = asyncio.create_task(_tell(picture))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+async def _tell(picture: list[SourceFile]) -> None:
+    await asyncio.sleep(MOMENT)
+    if picture:
+        await tell_run(PICTURE_SIGNAL, Arrived(picture))
 
 
 def _linked(storage: Source, entries: dict[SourceFile, Entry], work: Work) -> set[SourceFile]:

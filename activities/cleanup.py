@@ -1,24 +1,21 @@
 """The end of every job: nothing of it stays in the work folder, nor at its place if it did not succeed."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from temporalio import activity
 
-from activities.archive import published
-from activities.deliver import journal_path
+from activities.deliver import DeliverRequest
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
-from activities.machine import on_disk
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.download import looked_at
-from activities.storage.journal import Journal
 from activities.storage.upload import deleted
-from activities.store.work import at_work, emptied
+from activities.store.work import emptied
 from activities.tracks import SourceFile
+from activities.withdraw import withdrawn
 
 
 @dataclass(frozen=True)
@@ -44,35 +41,18 @@ async def clean_up(request: CleanUpRequest) -> None:
     """Remove files; what is already gone, or out of reach, fails nothing."""
     async with beating(Progress()):
         for output in request.withdraw:
-            await _withdraw(request, output)
+            await _withdrawn(DeliverRequest(request.job_id, request.location, output))
         try:
             await emptied(request.job_id)
         except StorageError as error:
             raise PublishingError(f"files stay in the work store: {error}", retryable=True) from None
 
 
-async def _withdraw(request: CleanUpRequest, output: PackagedFormat) -> None:
-    notes = journal_path(output)
+async def _withdrawn(delivery: DeliverRequest) -> None:
     try:
-        async with at_work(request.job_id, wishes=[notes], failing=PublishingError) as work:
-            await _delete(request, output, await on_disk(_journal, work.root / notes))
-    except PublishingError as error:
-        activity.logger.warning("unfinished uploads of %s may be left: %s", output.type, error)
-        await _delete(request, output, None)
-
-
-def _journal(path: Path) -> Journal:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return Journal(path)
-
-
-async def _delete(request: CleanUpRequest, output: PackagedFormat, journal: Journal | None) -> None:
-    try:
-        with opened(request.location) as storage:
-            # The main manifest first: from then on no player starts.
-            await deleted(storage, published(output).names[::-1], journal)
-    except StorageError as error:
-        activity.logger.warning("%s of the failed job stays published: %s", output.type, error)
+        await withdrawn(delivery)
+    except (StorageError, PublishingError) as error:
+        activity.logger.warning("%s of the failed job stays published: %s", delivery.output.type, error)
 
 
 @activity.defn

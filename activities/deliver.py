@@ -4,26 +4,41 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from posixpath import dirname
 
 from temporalio import activity
 
-from activities.archive import Published, published
-from activities.errors import PublishingError
+from activities.archive import Published, places_of, published
+from activities.errors import JobError, PublishingError
 from activities.heartbeat import Progress, beating, counting
 from activities.machine import on_disk
 from activities.package import PackagedFormat
+from activities.server import is_current
 from activities.storage import opened
 from activities.storage.base import Content, OnBytes, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.content import MANIFESTS
 from activities.storage.download import listed
 from activities.storage.journal import Journal
+from activities.storage.patience import persistently
+from activities.storage.threads import stoppable
 from activities.storage.upload import deleted, stored
+from activities.store.claims import claims_of
 from activities.store.work import Work, at_work
 
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Media of a format that is at its place, and to which nothing leads yet."""
+
+    files: int
+    """The first ones of `Published.media`."""
+    size: int
+    """bytes"""
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,8 @@ class DeliverRequest:
     job_id: str
     location: WritableLocation
     output: PackagedFormat
+    sent: Sent | None = None
+    """What has been sent ahead."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,48 @@ class Delivered:
     """`dash` and/or `hls` → absolute link of the manifest, or of the only archive."""
 
 
+@dataclass(frozen=True)
+class _Transfer:
+    """A format on its way from a folder to a storage."""
+
+    goods: Published
+    root: Path
+    size: int
+    """Bytes of what is to be sent."""
+    storage: Storage
+    journal: Journal
+    on_bytes: OnBytes
+
+    async def send(self, names: Iterable[str]) -> None:
+        files = await asyncio.to_thread(_contents, self.root, self.goods, names)
+        await stored(self.storage, files, self.on_bytes, self.journal)
+
+    async def make_room(self, output: PackagedFormat) -> list[str]:
+        """Take back what leads to an earlier title; returns its media, to be deleted when nothing needs it any more."""
+        stale_manifests, stale_media = await _stale(self.storage, output, self.goods)
+        await _check_current()  # who comes late would take away what another worker has published
+        # An older manifest would lead players to media that is being replaced. The main ones go first.
+        await deleted(self.storage, [*reversed(self.goods.manifests), *stale_manifests], self.journal)
+        return stale_media
+
+
+@activity.defn
+async def send_media(request: DeliverRequest) -> Sent:
+    """Copy the media of one format, to be published by `deliver` when all of the title is ready.
+
+    Raises:
+        PublishingError: as `deliver`; it is for that to try again.
+    """
+    names = [*published(request.output).media]
+    try:
+        async with _transfer(request, names) as transfer:
+            await transfer.make_room(request.output)
+            await transfer.send(names)
+            return Sent(len(names), transfer.size)
+    except JobError as error:
+        raise PublishingError(str(error)) from None
+
+
 @activity.defn
 async def deliver(request: DeliverRequest) -> Delivered:
     """Copy all files of one format; a player that finds a manifest finds everything behind it.
@@ -57,23 +116,44 @@ async def deliver(request: DeliverRequest) -> Delivered:
     Raises:
         PublishingError: the location or the work folder fails.
     """
+    goods, sent = published(request.output), request.sent or Sent(0, 0)
+    media = [*goods.media][sent.files :]
+    async with _transfer(request, [*media, *goods.manifests]) as transfer:
+        stale = await transfer.make_room(request.output)
+        await transfer.send(media)
+        await _check_current()  # or bring back what was withdrawn
+        for name in goods.manifests:
+            await transfer.send([name])
+        await deleted(transfer.storage, stale, transfer.journal)
+        links = {kind: transfer.storage.link(name) for kind, name in goods.links.items()}
+        return Delivered(transfer.storage.link(""), len(goods.names), sent.size + transfer.size, links)
+
+
+@asynccontextmanager
+async def _transfer(request: DeliverRequest, names: list[str]) -> AsyncIterator[_Transfer]:
+    """Everything that it takes to send the files `names` of a format."""
     output, notes = request.output, journal_path(request.output)
-    goods, needs = published(output), [f"{output.root}/{name}" for name in (*output.media, *output.manifests)]
+    goods = published(output)
+    needs = [f"{output.root}/{file}" for name in names for file in goods.files(name)]
     async with (
         beating(Progress()) as progress,
         at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
     ):
         root = work.root / output.root
         try:
-            progress.total = total = await asyncio.to_thread(_total_size, root, goods)
+            progress.total = size = await asyncio.to_thread(_total_size, root, goods, names)
             with opened(request.location) as storage:
+                await _claim(request, places_of(storage.place(), output))
                 async with _keeping_notes(work, notes):
                     journal = await on_disk(Journal, work.root / notes)
-                    await _publish(storage, root, output, journal, counting(progress))
-                links = {kind: storage.link(name) for kind, name in goods.links.items()}
-                return Delivered(storage.link(""), len(goods.names), total, links)
+                    yield _Transfer(goods, root, size, storage, journal, counting(progress))
         except StorageError as error:
             raise PublishingError(str(error), retryable=error.temporary) from None
+
+
+async def _claim(request: DeliverRequest, places: list[str]) -> None:
+    with claims_of(request.job_id) as claims:
+        await stoppable(lambda stop: persistently(partial(claims.take, places), stop))
 
 
 @asynccontextmanager
@@ -87,15 +167,10 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
         raise
 
 
-async def _publish(storage: Storage, root: Path, output: PackagedFormat, journal: Journal, on_bytes: OnBytes) -> None:
-    goods = published(output)
-    stale_manifests, stale_media = await _stale(storage, output, goods)
-    # An older manifest would lead players to media that is being replaced. The main ones go first.
-    await deleted(storage, [*reversed(goods.manifests), *stale_manifests], journal)
-    await stored(storage, await asyncio.to_thread(_contents, root, goods, goods.media), on_bytes, journal)
-    for name in goods.manifests:
-        await stored(storage, [(root / name, name)], on_bytes, journal)
-    await deleted(storage, stale_media, journal)
+async def _check_current() -> None:
+    """A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
+    if not await is_current():
+        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
 
 
 def journal_path(output: PackagedFormat) -> str:
@@ -108,7 +183,7 @@ async def _stale(storage: Storage, output: PackagedFormat, goods: Published) -> 
 
     In the folder of the main manifests only manifests are looked for: other files there need not be of a title.
     """
-    new, files = set(goods.names), [*output.media, *output.manifests, *goods.names]
+    new, files = set(goods.names), [*output.files, *output.manifests, *goods.names]
     folders, top = set(map(dirname, files)), {dirname(name) for name in (*output.links.values(), *goods.links.values())}
     try:
         names = [entry.name for entry in await listed(storage)]
@@ -128,8 +203,8 @@ def _contents(root: Path, goods: Published, names: Iterable[str]) -> list[tuple[
         raise StorageError(LOST) from None
 
 
-def _total_size(root: Path, goods: Published) -> int:
+def _total_size(root: Path, goods: Published, names: Iterable[str]) -> int:
     try:
-        return sum(content.stat().st_size for content, _ in _contents(root, goods, goods.names))
+        return sum(content.stat().st_size for content, _ in _contents(root, goods, names))
     except FileNotFoundError:
         raise StorageError(LOST) from None

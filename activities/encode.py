@@ -3,10 +3,11 @@
 import asyncio
 import shutil
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from pydantic import AliasChoices, Field
 from temporalio import activity
 
 from activities.cuts import Chunk
@@ -52,13 +53,22 @@ class EncodedChunk:
     """One chunk in every rendition."""
 
     index: int
-    paths: dict[str, str] = field(default_factory=dict)
-    """Rendition name → file in the workspace."""
+    folder: str = ""
+    """In the workspace, with a file for each rendition."""
     frames: int = 0
     checksums: dict[str, int] = field(default_factory=dict)
     """Rendition name → CRC-32 of its file."""
     is_put_back: bool = False
     """It has not begun, as the job pauses."""
+    told_paths: Annotated[dict[str, str], Field(validation_alias=AliasChoices("told_paths", "paths"))] = field(
+        default_factory=dict
+    )
+    """What workers told once instead of the folder."""
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Rendition name → file in the workspace."""
+        return self.told_paths or {name: f"{self.folder}/{name}.mp4" for name in self.checksums}
 
 
 @dataclass(frozen=True)
@@ -103,19 +113,19 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
         return EncodedChunk(chunk.index, is_put_back=True)
     expected = chunk.duration or max(0.0, request.video.end - chunk.start)
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
-        files = await _encode(request, work, await on_disk(fresh, work.root / folder), _into(progress))
+        files, _ = await _encode(request, work, await on_disk(fresh, work.root / folder), _into(progress))
         frames = await _frames(files, named([request.video]))
         if chunk.frames is None:
             await _check_end(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
         progress.done = progress.total  # the encoder's last word may stop short of the end
-    return EncodedChunk(chunk.index, {name: f"{folder}/{file.name}" for name, file in files.items()}, frames, checksums)
+    return EncodedChunk(chunk.index, folder, frames, checksums)
 
 
 @activity.defn
 async def encode_samples(request: SamplesRequest) -> Measured:
-    """Encode short spans as chunks are encoded, only to see how much they take.
+    """Encode short spans as chunks are encoded, only to see how much they take, and whether they are cut exactly.
 
     Raises:
         EncodingError: as `encode_chunk`.
@@ -125,10 +135,15 @@ async def encode_samples(request: SamplesRequest) -> Measured:
         folder = work.root / attempt_folder(f"encoded/samples-{request.part}")
         for sample in request.samples:
             of = ChunkRequest(request.job_id, request.video, request.plan, sample, request.marks, request.quality)
-            files = await _encode(of, work, await on_disk(fresh, folder), lambda _: None, is_sample=True)
+            files, frames = await _encode(of, work, await on_disk(fresh, folder), lambda _: None, is_sample=True)
+            if sample.frames not in (None, frames):
+                misfit = f"a sample at {sample.start:.3f} s has {frames} frames instead of {sample.frames}"
+                measured = replace(measured, misfit=misfit)
+                break
             for name, file in files.items():
                 measured.sizes[name].append((await on_disk(file.stat)).st_size)
             measured.seconds.append(sample.duration or request.video.end - sample.start)
+            measured.samples.append(sample.index)
             progress.done += 1
         await on_disk(shutil.rmtree, folder)
     return measured
@@ -140,15 +155,14 @@ def _at_work(request: ChunkRequest | SamplesRequest) -> AbstractAsyncContextMana
 
 async def _encode(
     request: ChunkRequest, work: Work, folder: Path, on_seconds: OnSeconds, *, is_sample: bool = False
-) -> dict[str, Path]:
-    """The files of all renditions in `folder`."""
+) -> tuple[dict[str, Path], int]:
+    """The files of all renditions in `folder`, and their number of frames."""
     video = request.video
     files = {rendition.name: folder / f"{rendition.name}.mp4" for rendition in request.plan.video}
     source = work.input(video.file)
     wanted = Span(source, video, request.plan, request.chunk, request.quality, request.is_thrifty, is_sample)
     marks = [(work.root / mark.path, mark) for mark in request.marks]
-    await run_ffmpeg(video_command(wanted, files, marks=marks), named([video]), on_seconds)
-    return files
+    return files, await run_ffmpeg(video_command(wanted, files, marks=marks), named([video]), on_seconds)
 
 
 @activity.defn

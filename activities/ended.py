@@ -1,6 +1,5 @@
-"""Runs that were ended from outside, by an operator or by a time limit: found, read and cleared away."""
+"""Runs that were ended from outside, by an operator or by a time limit: found and read."""
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,18 +8,14 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType
+from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.heartbeat import Progress, beating
 from activities.notify import EventLog
-from activities.server import Run, job_id_of
-from activities.settings import Settings
-from activities.storage.base import StorageError
-from activities.store.abandoned import kept_jobs, last_written
-from activities.store.work import emptied
+from activities.server import Run, is_last, job_id_of, patient
 from publishers.events import Message
 
 MAX_REASON = 500
@@ -60,7 +55,7 @@ async def end_runs(request: EndRequest) -> int:
     closed_since = f" AND CloseTime >= '{request.since.isoformat()}'" if request.since else ""
     query = f"WorkflowType = '{request.job_type}' AND ExecutionStatus IN ('Terminated', 'TimedOut'){closed_since}"
     new = 0
-    with _patient():
+    with patient():
         async with beating(Progress()):
             async for run in activity.client().list_workflows(query):
                 new += await _start_end(request, Run(run.id, run.run_id))
@@ -86,9 +81,9 @@ async def read_ended(run: Run) -> EndedRun | None:
     """What the run's history tells; None if the job goes on, or went on, in a later run."""
     client = activity.client()
     handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
-    with _patient():
+    with _readable(run):
         async with beating(Progress()):
-            if not await _is_last(client, run):
+            if not await is_last(run):
                 return None
             log, delivery, phase = await _standing(handle)
             closing = await anext(_history(handle, WorkflowHistoryEventFilterType.CLOSE_EVENT))
@@ -100,16 +95,6 @@ async def read_ended(run: Run) -> EndedRun | None:
                 why=_why(closing),
                 closed_at=closing.event_time.ToDatetime(UTC),
             )
-
-
-async def _is_last(client: Client, run: Run) -> bool:
-    """A reset, a retry or a new start under the same id makes a later one."""
-    try:
-        return (await client.get_workflow_handle(run.workflow_id).describe()).run_id == run.run_id
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        return False
 
 
 async def _standing(handle: WorkflowHandle[Any, Any]) -> tuple[EventLog, list[dict[str, Any]], str | None]:
@@ -141,49 +126,15 @@ def _why(closing: HistoryEvent) -> str:
     return f"The job was terminated{by}: {terminated.reason or 'no reason was given'}"[:MAX_REASON]
 
 
-@activity.defn
-async def remove_workspace(run: Run) -> None:
-    """Remove what a job has left in the store, unless it goes on in a later run."""
-    with _patient():
-        async with beating(Progress()):
-            if await _is_last(activity.client(), run):
-                await emptied(job_id_of(run.workflow_id))
-
-
-@activity.defn
-async def remove_abandoned(job_type: str) -> list[str]:
-    """Remove the workspaces of jobs that do not run, once nobody has written to them for long; returns their JobIds."""
-    settings = Settings.from_environment()
-    before, removed = time.time() - settings.abandoned_after.total_seconds(), list[str]()
-    with _patient():
-        async with beating(Progress()):
-            kept = await kept_jobs(settings)
-            running = await _open_jobs(job_type) if kept else set()
-            for job_id in kept:
-                if job_id not in running and await last_written(settings, job_id) < before and await _removed(job_id):
-                    removed.append(job_id)
-    return removed
-
-
-async def _removed(job_id: str) -> bool:
-    """Whether the workspace is gone: one that stays keeps no other, and is tried again by a later sweep."""
-    try:
-        await emptied(job_id)
-    except StorageError as error:
-        activity.logger.warning("the workspace of job %s stays: %s", job_id, error)
-        return False
-    return True
-
-
-async def _open_jobs(job_type: str) -> set[str]:
-    query = f"WorkflowType = '{job_type}' AND ExecutionStatus = 'Running'"
-    return {job_id_of(run.id) async for run in activity.client().list_workflows(query)}
-
-
 @contextmanager
-def _patient() -> Iterator[None]:
-    """A server or a store that does not answer now is asked again, until the activity's time is up."""
+def _readable(run: Run) -> Iterator[None]:
+    """What cannot be read now may be later, by a worker that has the key, or code that the history fits."""
     try:
         yield
-    except (RPCError, StorageError) as error:
-        raise ApplicationError(str(error), type=type(error).__name__) from None
+    except (RPCError, WorkflowQueryFailedError, RuntimeError, ValueError, KeyError) as error:
+        counter = activity.metric_meter().create_counter(
+            "encoding_ended_unreadable", "Attempts to read a job that was ended from outside, without success."
+        )
+        counter.add(1)
+        activity.logger.error("job %s was ended from outside and cannot be told yet: %s", run.workflow_id, error)
+        raise ApplicationError(f"its history cannot be read: {error}", type=type(error).__name__) from None

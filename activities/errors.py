@@ -10,9 +10,8 @@ Anything else that leaves an activity is an internal error (5000).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 
 class ErrorCode(Enum):
@@ -41,8 +40,6 @@ class ErrorDetails:
 
     code: int
     error: str
-    lost: list[str] = field(default_factory=list)
-    """Of a `LostError`."""
 
 
 class JobError(Exception):
@@ -77,12 +74,6 @@ class LostError(JobError):
         )
         self.lost = [*lost]
         self.code = code
-
-
-def lost_in(details: Sequence[Any]) -> list[str]:
-    """The paths of a `LostError`, from the details of the ApplicationError that it has become; else none."""
-    found = details[0] if details else None
-    return [*found.get("lost", [])] if isinstance(found, dict) else []
 
 
 class PrevalidationError(JobError):

@@ -26,6 +26,8 @@ from publishers.wire import Wire
 FOLDER = "images"
 BACKWARDS = (1.0, 10.0, 100.0)
 """Seconds before a moment without a picture at which the last one is looked for."""
+MOST_BYTES = 240
+"""Of a name, which file systems limit to 255 bytes; the number takes some."""
 FORBIDDEN = '/\\\\:*?"<>|'
 
 
@@ -34,6 +36,8 @@ def _is_file_name(pattern: str) -> str:
         raise ValueError("must hold exactly one %, which stands for the number of the image")
     if not pattern.isprintable() or set(pattern) & set(FORBIDDEN) or pattern.startswith("."):
         raise ValueError("must be a plain file name: no folder, no control character, no dot in front")
+    if len(pattern.encode()) > MOST_BYTES:
+        raise ValueError(f"must have at most {MOST_BYTES} bytes as UTF-8: file systems take no longer names")
     if not pattern.lower().endswith((".jpg", ".jpeg")):
         raise ValueError("must end in .jpg: the images are JPEG")
     return pattern

@@ -37,9 +37,9 @@ class JoinRequest:
     video: VideoTrack
     plan: Plan
     chunks: list[Chunk]
-    encoded: list[EncodedChunk]
-    """In any order."""
-    is_last: bool = True
+    encoded: list[EncodedChunk] = field(default_factory=list)
+    """In any order. None in requests of earlier versions."""
+    is_last: bool = False
     """Whether a lost chunk fails the job."""
 
 
@@ -73,19 +73,18 @@ async def join_chunks(request: JoinRequest) -> Joined:
         beating(Progress(total=1 + 2 * len(names))) as progress,
         at_work(request.job_id, wishes=files) as work,
     ):
-        root = work.root
-        if lost := await asyncio.to_thread(_lost, root, encoded):
+        if lost := await asyncio.to_thread(_lost, work.root, request):
             if request.is_last:
                 raise _failed(request, f"{', '.join(map(str, lost))} are gone from the work folder, or damaged in it")
             return Joined(lost=lost)
         if len(encoded) == 1:
             return Joined(encoded[0].paths, frames)
         progress.done += 1
-        await on_disk(fresh, root / folder)
+        await on_disk(fresh, work.root / folder)
         greedy: set[int] = set()
         for rendition in request.plan.video:
-            file = root / folder / f"{rendition.name}.mp4"
-            await _join(root, file, encoded, request)
+            file = work.root / folder / f"{rendition.name}.mp4"
+            await _join(work.root / f"{folder}-{rendition.name}.txt", file, encoded, request)
             progress.done += 1
             seen = await _seen(file, request)
             if misfit := _misfit(seen, frames, request.chunks):
@@ -96,8 +95,9 @@ async def join_chunks(request: JoinRequest) -> Joined:
     return Joined({name: f"{folder}/{name}.mp4" for name in names}, frames, greedy=sorted(greedy))
 
 
-def _lost(root: Path, encoded: list[EncodedChunk]) -> list[int]:
-    return [chunk.index for chunk in encoded if not all(_is_intact(root, chunk, name) for name in chunk.paths)]
+def _lost(root: Path, request: JoinRequest) -> list[int]:
+    intact = {chunk.index for chunk in request.encoded if all(_is_intact(root, chunk, name) for name in chunk.paths)}
+    return [chunk.index for chunk in request.chunks if chunk.index not in intact]
 
 
 def _is_intact(root: Path, chunk: EncodedChunk, name: str) -> bool:
@@ -105,13 +105,12 @@ def _is_intact(root: Path, chunk: EncodedChunk, name: str) -> bool:
     return file.exists() and chunk.checksums.get(name) in (None, checksum(file))
 
 
-async def _join(root: Path, file: Path, encoded: list[EncodedChunk], request: JoinRequest) -> None:
+async def _join(listing: Path, file: Path, encoded: list[EncodedChunk], request: JoinRequest) -> None:
     """By a list for ffmpeg's concat: names relative to it, each with the time that the next one starts behind it."""
     name, starts = file.stem, [round(chunk.start, 6) for chunk in request.chunks]  # rounded here, errors do not add up
     lines = [f"file {encoded[0].paths[name]}"]
     for chunk, (start, following) in zip(encoded[1:], pairwise(starts), strict=True):
         lines += [f"duration {following - start:.6f}", f"file {chunk.paths[name]}"]
-    listing = root / f"{FOLDER}-{name}.txt"
     await on_disk(listing.write_text, "\n".join(lines))
     await run_ffmpeg(join_command(listing, file), named([request.video]))
 

@@ -34,15 +34,27 @@ async def map_media(request: MapRequest) -> Mapped:
     Raises:
         AcquisitionError: a file is empty or no media, a language is missing, or a `FailOn…` rule applies.
     """
-    candidates, names = [], Names(request.mappings)
     async with (
         beating(Progress(total=len(request.files))) as progress,
         at_work(request.job_id, sources=request.files, failing=AcquisitionError) as work,
     ):
-        for file in request.files:
-            candidates.append(await _candidate(work, names, file))
-            progress.done += 1
+        candidates = await looked_into(work, request.files, request.mappings, progress)
     return decide(candidates, request.mappings, all_videos=request.all_videos)
+
+
+async def looked_into(
+    work: Work, files: list[SourceFile], mappings: MediaMappings, progress: Progress
+) -> list[Candidate]:
+    """What the names of all files claim, and what is inside.
+
+    Raises:
+        AcquisitionError: one is empty or no media.
+    """
+    candidates, names = [], Names(mappings)
+    for file in files:
+        candidates.append(await _candidate(work, names, file))
+        progress.done += 1
+    return candidates
 
 
 async def _candidate(work: Work, names: Names, file: SourceFile) -> Candidate:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import regex
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from activities.expressions import MOST, MOST_TOGETHER, size
 from activities.languages import canonical
 from publishers.wire import Wire
 
@@ -31,6 +32,8 @@ Part = Literal["video", "audio", "subtitle", "caption"]
 
 
 def _compiles(expression: str) -> str:
+    if size(expression) > MOST:
+        raise ValueError(f"has more than {MOST} parts once its repetitions are written out; repeat less")
     try:
         regex.compile(expression)
     except (regex.error, OverflowError, RecursionError) as error:
@@ -125,6 +128,16 @@ class MediaMappings(Wire):
     fail_on_ignored_tracks: bool = False
     fallback_language_code: Language | None = "en"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_soon_compiled(cls, section: Any) -> Any:
+        if sum(min(size(text), MOST) for text in _expressions_in(section)) > MOST_TOGETHER:
+            raise ValueError(
+                f"its expressions have more than {MOST_TOGETHER} parts together, once repetitions are written out; "
+                "give fewer or shorter ones"
+            )
+        return section
+
     @model_validator(mode="after")
     def _is_one_way(self) -> "MediaMappings":
         if self.media_detection == "Convention" and (given := [*self._expressions()]):
@@ -157,6 +170,14 @@ class MediaMappings(Wire):
             yield Rule("DescriptiveAudioFileLanguageExpression", found, "audio", descriptive=True)
         if found := self.audio_file_language_expression:
             yield Rule("AudioFileLanguageExpression", found, "audio")
+
+
+def _expressions_in(section: Any) -> Iterator[str]:
+    """Those of a section as it came, which can be anything."""
+    for value in section.values() if isinstance(section, dict) else section if isinstance(section, list) else ():
+        if isinstance(value, str):
+            yield value
+        yield from _expressions_in(value)
 
 
 def suffix(name: str) -> str:

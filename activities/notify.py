@@ -5,19 +5,18 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 """
 
 import asyncio
-from collections import Counter
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
 from activities.secrets import SecretError, revealed
-from activities.server import server_clock
 from publishers import check, publish
 from publishers.base import PublishError, Unavailable
 from publishers.config import MessagePublisher
@@ -25,18 +24,9 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
-BEAT_INTERVAL = 0.05
-"""Seconds between two beats of a run's reporters, in turn: each learns after as many that its phase is over. The server
-takes the beats of a run one by one, and the run's own tasks wait behind them."""
-BEATS = 200
-"""Beats a second of all reporters of a worker together, about: with many jobs, each beats less often."""
-RECONNECT_INTERVAL = 5.0
-"""Seconds between two attempts to reach a receiver for progress alone."""
 REFUSALS = 5
 """Attempts after which a receiver that says no is given up."""
 PROGRESS_SIGNAL = "progress_reported"
-SIGNAL_STEP = 10
-"""Percent points between two signals to the workflow: they cost history, events to publishers do not."""
 
 PROGRESS_EVENTS: dict[str, type[AcquisitionProgress] | type[EncodingProgress]] = {
     "AcquisitionProgress": AcquisitionProgress,
@@ -94,6 +84,8 @@ class Share:
 
     activity_id: str
     weight: float
+    is_done: bool = False
+    """Before the phase begins."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +100,8 @@ class Watch:
     started: datetime
     shares: list[Share]
     film_seconds: float = 0.0
+    whole: Share | None = None
+    """Does anew what its parts have done, if it has to be."""
 
     def body(self, percent: int, now: datetime) -> Body:
         """The progress event for `percent`."""
@@ -134,53 +128,71 @@ class Watch:
         return max(0.0, (now - self.started).total_seconds())
 
 
+@dataclass(frozen=True)
+class Pending:
+    """The activities of a run that have not ended."""
+
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """Id → what it has done, 0-1."""
+    waiting: frozenset[str] = frozenset()
+    """Ids of those that no worker has begun."""
+
+
 class Meter:
     """Adds up a phase's heartbeats to one percent that never falls."""
 
     def __init__(self, watch: Watch, percent: int = 0) -> None:
         self.watch = watch
         self.percent = percent
+        self._waiting: set[str] = set()
+        """Activities that no worker had begun when they were seen last."""
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
-        pending = await _pending(await handle.describe())
-        order = [share.activity_id for share in self.watch.shares]
-        # Only pending activities are described: one that is scheduled before a pending one and is not there is done.
-        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
-        done = sum(
-            share.weight * pending.get(share.activity_id, 1.0 if place < reached else 0.0)
-            for place, share in enumerate(self.watch.shares)
-        )
-        self.percent = max(self.percent, int(100 * done / sum(share.weight for share in self.watch.shares)))
+        return self.take(await pending_in(await handle.describe()))
+
+    def take(self, pending: Pending) -> int:
+        """Add up what is done, and return the percent (0-100)."""
+        self._waiting = (self._waiting - pending.shares.keys()) | pending.waiting
+        # Of a film whose length nobody knows, no part has any weight.
+        total = sum(share.weight for share in self.watch.shares) or 1.0
+        self.percent = max(self.percent, int(100 * self._done(pending.shares) / total))
         return self.percent
 
+    def _done(self, pending: Mapping[str, float]) -> float:
+        """Of the weight of all."""
+        whole = self.watch.whole
+        if whole and whole.activity_id in pending:
+            return whole.weight * pending[whole.activity_id]
+        order = [share.activity_id for share in self.watch.shares]
+        # Only pending activities are described: one that is scheduled before a pending one and is not there is done,
+        # unless it has come back undone, as pieces of a film do that no worker has begun.
+        reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
+        back = {id_ for id_ in self._waiting if _kind(id_) == _kind(order[reached])}
+        gone = [
+            float(share.is_done or (place < reached and share.activity_id not in back))
+            for place, share in enumerate(self.watch.shares)
+        ]
+        return sum(share.weight * pending.get(share.activity_id, gone[n]) for n, share in enumerate(self.watch.shares))
 
-async def _pending(description: WorkflowExecutionDescription) -> dict[str, float]:
-    converter = description.data_converter
-    return {
+
+def _kind(activity_id: str) -> str:
+    return activity_id.rpartition("-")[0]
+
+
+async def pending_in(description: WorkflowExecutionDescription) -> Pending:
+    """What the server tells of a run's activities."""
+    converter, infos = description.data_converter, description.raw_description.pending_activities
+    shares = {
         info.activity_id: (await converter.decode(info.heartbeat_details.payloads, [Progress]))[0].share
         if info.heartbeat_details.payloads
         else 0.0
-        for info in description.raw_description.pending_activities
+        for info in infos
     }
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """What to watch, and whom to tell."""
-
-    watch: Watch
-    publisher: MessagePublisher | None
-    """None = the workflow itself, by signal, in coarse steps."""
-
-
-@dataclass(frozen=True)
-class Reported:
-    """The last progress event that was sent."""
-
-    percent: int = 0
-    at: float = 0.0
-    """Unix time of the server; 0 = none was sent"""
+    waiting = {
+        info.activity_id for info in infos if info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    }
+    return Pending(shares, frozenset(waiting))
 
 
 @dataclass(frozen=True)
@@ -198,79 +210,3 @@ class Milestone:
 
     percent: int
     remaining_seconds: int | None
-
-
-_reporting: Counter[str] = Counter()
-"""How many reporters each run has on this worker."""
-
-
-@activity.defn
-async def report_progress(request: ReportRequest) -> Reported:
-    """Tell the percent of a phase whenever it has changed, until cancelled."""
-    reporter = _Reporter(request)
-    task, cancelled = asyncio.create_task(reporter.run()), None
-    run = str(activity.info().workflow_run_id)
-    _reporting[run] += 1
-    task.add_done_callback(lambda _: _ended(run))
-    while not task.done():
-        activity.heartbeat(Progress(reporter.meter.percent, 100))
-        try:
-            await asyncio.wait([task], timeout=max(_reporting[run] * BEAT_INTERVAL, _reporting.total() / BEATS))
-        except asyncio.CancelledError as error:
-            # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
-            cancelled = error
-            reporter.stop.set()
-    await task
-    if cancelled and activity.is_worker_shutdown():
-        raise cancelled
-    return Reported(reporter.told, reporter.sent_at)
-
-
-def _ended(run: str) -> None:
-    _reporting[run] -= 1
-    if not _reporting[run]:
-        del _reporting[run]
-
-
-class _Reporter:
-    def __init__(self, request: ReportRequest) -> None:
-        info = activity.info()
-        self.handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
-        self.meter = Meter(request.watch, int(last_progress().done))
-        self.publisher = request.publisher
-        self.told = self.meter.percent
-        self.now = server_clock()
-        self.sent_at = 0.0
-        self.stop = asyncio.Event()
-
-    async def run(self) -> None:
-        while not await self._pause(REPORT_INTERVAL):
-            if not await self._risen(1 if self.publisher else SIGNAL_STEP):
-                continue
-            try:
-                await (self._publish(self.publisher) if self.publisher else self._signal())
-            except (PublishError, SecretError):
-                # Progress may be dropped: a receiver that is down is simply asked again a little later.
-                await self._pause(RECONNECT_INTERVAL)
-
-    async def _publish(self, to: MessagePublisher) -> None:
-        now = self.now()
-        self.sent_at = now.timestamp()
-        await publish(revealed(to), self.meter.watch.message(self.told, now))
-
-    async def _signal(self) -> None:
-        remaining = self.meter.watch.remaining_seconds(self.told, self.now())
-        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
-
-    async def _risen(self, step: int) -> bool:
-        percent = await self.meter.read(self.handle)
-        if percent < self.told + step:
-            return False
-        self.told = percent
-        return True
-
-    async def _pause(self, seconds: float) -> bool:
-        """Wait; whether it is time to stop."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.stop.wait(), seconds)
-        return self.stop.is_set()

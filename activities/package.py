@@ -23,6 +23,7 @@ from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
 from activities.processing import CHANNELS, Archiving, OutputFormat
+from activities.series import shortened, written_out
 from activities.store.work import at_work
 from activities.workspace import attempt_folder, fresh
 
@@ -52,6 +53,8 @@ class PackageRequest:
     naming: Naming | None = None
     """None = the usual names."""
     archiving: Archiving = "None"
+    only: OutputFormat | None = None
+    """The one of `formats` that is made now; None = all."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,18 @@ class PackagedFormat:
     root: str
     """Folder in the workspace that stands for the output location."""
     media: list[str] = field(default_factory=list)
+    """In few words; `files` has the names."""
     manifests: list[str] = field(default_factory=list)
     """In order of publication: playlists first, the main manifests last."""
     links: dict[str, str] = field(default_factory=dict)
     """`dash` and/or `hls` → name of the main manifest."""
     archiving: Archiving = "None"
     """In what the files are published; the names above are theirs all the same."""
+
+    @property
+    def files(self) -> list[str]:
+        """All media, by name."""
+        return [*written_out(self.media)]
 
 
 @dataclass(frozen=True)
@@ -93,13 +102,14 @@ class Packaged:
 
 @activity.defn
 async def package(request: PackageRequest) -> Packaged:
-    """Run the packager once per format.
+    """Run the packager, once per format.
 
     Raises:
         EncodingError: the packager failed, or the keys cannot be had.
     """
-    root = attempt_folder(FOLDER)
-    outputs = {name: _output(request, name, root) for name in request.formats}
+    root = attempt_folder(f"{FOLDER}-{request.only.lower()}" if request.only else FOLDER)
+    wanted = [request.only] if request.only else request.formats
+    outputs = {name: _output(request, name, root) for name in wanted}
     encoded = [*request.video.values(), *request.audio.values()]
     needs = [*encoded, *(track.path for track in request.text)]
     async with beating(Progress()) as progress, at_work(request.job_id, needs=needs) as work:
@@ -275,7 +285,7 @@ def _collected(name: OutputFormat, folder: Path, out: Output, archiving: Archivi
     links |= {"hls": f"{inside}{out.hls_manifest}"} if out.hls else {}
     main = [file for file in files if file in links.values()]
     playlists = [file for file in files if file.endswith(".m3u8") and file not in main]
-    media = [file for file in files if file not in main and file not in playlists]
+    media = shortened(file for file in files if file not in main and file not in playlists)
     return PackagedFormat(name, folder.name, media, playlists + main, links, archiving)
 
 

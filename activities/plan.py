@@ -1,5 +1,6 @@
 """The first step of Encoding: decide renditions and chunks."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -33,6 +34,8 @@ PACKAGED_CODECS = {"h264": "H264", "hevc": "H265"}
 """Of video that is not encoded: ffmpeg's name → ours."""
 PACKAGED_SOUND: dict[str, AudioFormat] = {"aac": "AAC", "ac3": "AC3"}
 """Of sound that is not encoded."""
+MOST_SOUND = 128
+"""Audio renditions of a title: one process encodes them all, and one packages them."""
 SAMPLES_TOGETHER = 6
 """That one worker encodes, of a film's."""
 LONGEST_GOP = 5
@@ -46,6 +49,8 @@ class PlanRequest:
     job_id: str
     mapped: Mapped
     processing: ContentProcessing
+    picture: "Plan | None" = None
+    """What was planned for the same film without sound; None = nothing was."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +154,11 @@ async def plan(request: PlanRequest) -> Plan:
     """Choose what is made, and where the film is cut. Without any chunk, no picture is encoded.
 
     Raises:
-        EncodingError: high dynamic range is to be kept, and this worker cannot.
+        EncodingError: too much sound is asked for; or high dynamic range is to be kept, and this worker cannot.
     """
     async with beating(Progress()):
+        if request.picture:
+            return replace(request.picture, audio=_sound(request))
         planned = _planned(request)
         video = request.mapped.video
         return await _cut(request.job_id, planned, video) if video and planned.chunks else planned
@@ -163,13 +170,16 @@ async def _cut(job_id: str, planned: Plan, video: VideoTrack) -> Plan:
     try:
         async with at_work(job_id, sources=[video.file]) as work:
             seen = await pictures(work.input(video.file), video.index)
-        cutter = Cutter(video, seen, planned.gop_seconds)
-        unknown = [rendition for rendition in planned.video if rendition.factor is None]
-        return replace(planned, chunks=cutter.chunks(), samples=cutter.samples() if unknown else [])
+        return await asyncio.to_thread(_pieces, planned, Cutter(video, seen, planned.gop_seconds))
     except ProbeError as error:
         return replace(planned, in_one_piece=f"it {error}")
     except NotCutError as error:
         return replace(planned, in_one_piece=str(error))
+
+
+def _pieces(planned: Plan, cutter: Cutter) -> Plan:
+    unknown = [rendition for rendition in planned.video if rendition.factor is None]
+    return replace(planned, chunks=cutter.chunks(), samples=cutter.samples() if unknown else [])
 
 
 def _planned(request: PlanRequest) -> Plan:
@@ -180,13 +190,19 @@ def _planned(request: PlanRequest) -> Plan:
     durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
         video=video_renditions(mapped.video, settings, naming.video) if mapped.video else [],
-        audio=audio_renditions(mapped, settings.audio_representations, naming.audio),
+        audio=_sound(request),
         chunks=[Chunk(0)] if mapped.video else [],
         preset=PRESETS[settings.video_format][settings.optimize_for],
         duration=max(durations, default=0.0),
         normalize=settings.normalize_audio,
         hdr=_hdr(mapped.video, settings) if mapped.video else "",
     )
+
+
+def _sound(request: PlanRequest) -> list[AudioRendition]:
+    settings = request.processing
+    naming = settings.naming or Naming()
+    return audio_renditions(request.mapped, settings.audio_representations, naming.audio)
 
 
 def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming: Naming) -> Plan:
@@ -260,8 +276,18 @@ def _hdr(source: VideoTrack, settings: ContentProcessing) -> str:
 def audio_renditions(
     mapped: Mapped, asked: list[AudioRepresentation] | None, start: str = AUDIO
 ) -> list[AudioRendition]:
-    """Every track in each representation that suits it; their names begin with `start`."""
+    """Every track in each representation that suits it; their names begin with `start`.
+
+    Raises:
+        EncodingError: there are too many.
+    """
     wanted = [(index, track, r) for index, track in enumerate(mapped.audio) for r in audio_rungs(track, asked)]
+    if len(wanted) > MOST_SOUND:
+        raise EncodingError(
+            f"ContentProcessing.AudioRepresentations would give {len(wanted)} audio renditions of {len(mapped.audio)} "
+            f"tracks, and {MOST_SOUND} are the most; ask for fewer representations, or keep fewer tracks with "
+            "MediaMappings.AudioLanguages"
+        )
     names = unique_names(f"{start}-{track.language}" for _, track, _ in wanted)
     return [
         AudioRendition(name, index, track.language, r.bitrate_in_kbps, r.sound, track.descriptive, r.audio_format)

@@ -4,7 +4,7 @@ One value for each rendition, the same in all its chunks: so joints are not seen
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from activities.plan import Plan, VideoRendition
@@ -35,6 +35,10 @@ class Measured:
     """Rendition name → bytes of each sample."""
     seconds: list[float]
     """How long each is."""
+    samples: list[int] = field(default_factory=list)
+    """Their numbers."""
+    misfit: str = ""
+    """Why samples are not cut as they should; the others were not made."""
 
 
 def first_guess(plan: Plan, frame_rate: str) -> Quality:
@@ -52,7 +56,8 @@ def added(parts: list[Measured]) -> Measured:
     """What several workers have measured at one quality."""
     names = parts[0].sizes
     sizes = {name: [size for part in parts for size in part.sizes[name]] for name in names}
-    return Measured(parts[0].quality, sizes, [seconds for part in parts for seconds in part.seconds])
+    seconds = [each for part in parts for each in part.seconds]
+    return Measured(parts[0].quality, sizes, seconds, [sample for part in parts for sample in part.samples])
 
 
 def corrected(plan: Plan, rounds: list[Measured]) -> Quality:
@@ -90,15 +95,21 @@ def _bitrate(rendition: VideoRendition, measured: Measured, doubling: float, fac
 
 
 def _doubling(rendition: VideoRendition, rounds: list[Measured]) -> float:
-    """Steps that halve the size, as the last two rounds have it."""
+    """Steps that halve the size, as the samples have it that are in both of the last two rounds."""
     if len(rounds) > 1:
         one, other = rounds[-2:]
         steps = other.quality[rendition.name] - one.quality[rendition.name]
-        change = math.log2(sum(one.sizes[rendition.name]) / sum(other.sizes[rendition.name]))
+        both = {*one.samples} & {*other.samples}
+        change = math.log2(_size(one, rendition, both) / _size(other, rendition, both)) if both else 0.0
         if steps and change:
             least, most = DOUBLINGS
             return min(max(steps / change, least), most)
     return USUAL_DOUBLING
+
+
+def _size(measured: Measured, rendition: VideoRendition, samples: set[int]) -> int:
+    sizes = zip(measured.samples, measured.sizes[rendition.name], strict=True)
+    return sum(size for sample, size in sizes if sample in samples)
 
 
 def _bounded(factor: float) -> float:

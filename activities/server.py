@@ -1,14 +1,19 @@
 """What a workflow, or an activity of it, needs to ask of its Temporal server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.service import RPCError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.storage.base import StorageError
 
 PAUSED = "Paused"
 """In the memo of a run: what is scheduled already does not begin."""
@@ -57,6 +62,16 @@ async def request_cancel(run: Run) -> None:
     await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 
 
+async def tell_run(signal: str, content: Any) -> None:
+    """Signal the run that this activity belongs to something that it can do without; a failure is logged."""
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        await run.signal(signal, content)
+    except (RuntimeError, RPCError) as error:
+        activity.logger.warning("the run was not told %s: %s", signal, error)
+
+
 async def is_paused() -> bool:
     """Whether the run that this activity belongs to wants nothing new to begin; where nobody can tell, it does not."""
     info = activity.info()
@@ -65,3 +80,38 @@ async def is_paused() -> bool:
         return bool(await (await run.describe()).memo_value(PAUSED, default=False))
     except (RuntimeError, RPCError):
         return False
+
+
+async def is_last(run: Run) -> bool:
+    """Whether the workflow id has no later run: a reset, a retry or a new start makes one.
+
+    False as well if the server has forgotten it.
+    """
+    try:
+        return (await activity.client().get_workflow_handle(run.workflow_id).describe()).run_id == run.run_id
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        return False
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """For an activity: a server or a store that does not answer now is asked again, until its time is up."""
+    try:
+        yield
+    except (RPCError, StorageError) as error:
+        raise ApplicationError(str(error), type=type(error).__name__) from None
+
+
+async def is_current() -> bool:
+    """Whether the server still waits for this very attempt; where it does not answer, nobody may be sure."""
+    info = activity.info()
+    try:
+        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+        pending = (await run.describe()).raw_description.pending_activities
+    except RuntimeError:
+        return True
+    except RPCError:
+        return False
+    return (info.activity_id, info.attempt) in [(each.activity_id, each.attempt) for each in pending]

@@ -19,6 +19,7 @@ from activities.media.ffmpeg import run_ffmpeg
 from activities.media.manifests import Tiles, image_playlist, with_image_stream, with_tiles
 from activities.package import PackagedFormat
 from activities.plan import Plan, VideoRendition
+from activities.series import shortened
 from activities.store.work import at_work
 from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
@@ -68,25 +69,32 @@ async def make_thumbnails(request: ThumbnailsRequest) -> list[PackagedFormat]:
     if not request.plan.video:
         raise EncodingError("the title has no picture to take thumbnails from; set Thumbnails.Generate to false")
     tiles = layout(request.section, request.plan)
-    rendition, [root] = _source(request.plan.video, tiles), {output.root for output in request.formats}
-    manifests = [f"{root}/{name}" for output in request.formats for name in output.links.values()]
+    rendition = _source(request.plan.video, tiles)
+    manifests = [f"{output.root}/{name}" for output in request.formats for name in output.links.values()]
     needs = [request.video[rendition.name], *manifests]
     async with beating(Progress(total=request.plan.duration)), at_work(request.job_id, needs=needs) as work:
         folder = work.root / attempt_folder(FOLDER)
         tiles = await _made(request, tiles, work.root / request.video[rendition.name], folder)
         new = attempt_folder(f"with-{FOLDER}")
-        formats = await asyncio.to_thread(_with_tracks, request.formats, tiles, folder, work.root / new)
-        await work.keep(new, beside=root)
+        formats = await asyncio.to_thread(_with_tracks, request.formats, tiles, folder, work.root, new)
+        for root in {output.root for output in request.formats}:
+            await work.keep(f"{new}/{root}", beside=root)
     return formats
 
 
-def _with_tracks(formats: list[PackagedFormat], tiles: Tiles, sheets: Path, root: Path) -> list[PackagedFormat]:
-    """The formats in a folder of their own: as they are, they stay whole if this fails."""
-    _link_all(root.with_name(formats[0].root), fresh(root))
-    _place_sheets([root / _folder(output) for output in formats], sheets)
-    texts = [_texts(root, output, tiles) for output in formats]
-    _write({root / name: text for new in texts for name, text in new.items()})
-    return [_with_files(output, root.name, tiles, [*new]) for output, new in zip(formats, texts, strict=True)]
+def _with_tracks(
+    formats: list[PackagedFormat], tiles: Tiles, sheets: Path, work: Path, new: str
+) -> list[PackagedFormat]:
+    """The formats in folders of their own below `new`: as they are, they stay whole if this fails."""
+    fresh(work / new)
+    for root in {output.root for output in formats}:
+        _link_all(work / root, work / new / root)
+    moved = [replace(output, root=f"{new}/{output.root}") for output in formats]
+    _place_sheets([work / output.root / _folder(output) for output in moved], sheets)
+    texts = [_texts(work / output.root, output, tiles) for output in moved]
+    pairs = list(zip(moved, texts, strict=True))
+    _write({work / output.root / name: text for output, new in pairs for name, text in new.items()})
+    return [_with_files(output, tiles, [*new]) for output, new in pairs]
 
 
 def _link_all(old: Path, new: Path) -> None:
@@ -181,10 +189,10 @@ def _write(texts: dict[Path, str]) -> None:
         file.write_text(text)
 
 
-def _with_files(output: PackagedFormat, root: str, tiles: Tiles, written: list[str]) -> PackagedFormat:
-    media = [*output.media, *(f"{_folder(output)}/{number}.jpg" for number in range(1, tiles.sheets + 1))]
+def _with_files(output: PackagedFormat, tiles: Tiles, written: list[str]) -> PackagedFormat:
+    media = [*output.media, *shortened(f"{_folder(output)}/{number}.jpg" for number in range(1, tiles.sheets + 1))]
     new = [name for name in written if name not in output.manifests]
-    return replace(output, root=root, media=media, manifests=[*new, *output.manifests])
+    return replace(output, media=media, manifests=[*new, *output.manifests])
 
 
 def _folder(output: PackagedFormat) -> str:

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from temporalio import activity
 
 from activities.errors import PrevalidationError
 from activities.heartbeat import Progress, beating
+from activities.settings import Settings
 from activities.storage import opened
 from activities.storage.base import StorageError
 from activities.storage.config import Location, WritableLocation
 from activities.storage.threads import stoppable
+from activities.store.bucket import own_bucket
 
 SOURCE = "ContentAcquisition"
 
@@ -69,14 +72,28 @@ async def _overlaps(acquisition: Location, targets: Mapping[str, WritableLocatio
     try:
         source = await _place(acquisition)
         places = {field: await _place(target) for field, target in targets.items()}
+        in_store = _in_store({SOURCE: source, **places})
     except StorageError as error:  # some have to ask their server
         return [error]
-    return [
+    return in_store or [
         StorageError(
             f"{field}.UriPath: it is the folder of {SOURCE}.UriPath, inside it or around it; publish to another folder"
         )
         for field, place in places.items()
         if place.startswith(source) or source.startswith(place)
+    ]
+
+
+def _in_store(places: Mapping[str, str]) -> list[StorageError]:
+    """The workers' own bucket holds what belongs to all jobs, whatever the credentials of one allow there."""
+    if not (store := Settings.from_environment().work_store):
+        return []
+    with closing(own_bucket(store, "")) as bucket:
+        own = bucket.place()
+    return [
+        StorageError(f"{field}.UriPath: it is, holds or lies in the workers' own folder (ENCODING_WORK_STORE)")
+        for field, place in places.items()
+        if place.startswith(own) or own.startswith(place)
     ]
 
 

@@ -26,7 +26,7 @@ MOST_PIXELS = 25_000_000
 MOST_BYTES = 50_000_000
 """Of an image's file."""
 LONGEST = 86_400 * 7
-CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d{1,7})?)", re.ASCII)
+CLOCK = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d(?:\.\d{1,7})?)", re.ASCII)
 
 
 def _seconds(value: Any) -> Any:

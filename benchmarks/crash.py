@@ -163,7 +163,15 @@ def _phases(ours: Ours) -> Table:
     for step in sorted(behind, key=lambda step: step.ended):
         table.add_row(step.kind, f"{step.ended - max(step.scheduled, last):.2f}")
     total = ours.ended - last
-    steps = sum(step.ended - max(step.scheduled, last) for step in behind)
-    table.add_row("between them: decisions and events", f"{total - steps:.2f}")
+    table.add_row("between them: decisions and events", f"{total - _busy(behind, last):.2f}")
     table.add_row("all", f"{total:.2f}")
     return table
+
+
+def _busy(steps: list[Step], since: float) -> float:
+    """Seconds since then in which one of them was under way: several may be at once."""
+    seconds, until = 0.0, since
+    for step in sorted(steps, key=lambda step: step.scheduled):
+        seconds += max(0.0, step.ended - max(step.scheduled, until))
+        until = max(until, step.ended)
+    return seconds

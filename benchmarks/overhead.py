@@ -27,33 +27,58 @@ from workflows import client as jobs
 from workflows.embedded import embedded_server
 from workflows.plugin import workers
 
-SECONDS = 20
-PICTURE = f"mandelbrot=size=1280x720:rate=25:end_pts={SECONDS * 25}"  # detail that moves, unlike a test card
+LONG, SHORT = 20, 1
+"""Seconds of the two clips: one to be encoded for a while, one with which all else counts."""
+SIZE = "size=1280x720:rate=25"
+RENDITIONS = 5
+"""Of 720p, in the usual ladder."""
+
+Times = list[tuple[float, float]]
+"""Seconds of the wall and of the processors, by round."""
 
 
 async def measure(scratch: Path, rounds: int) -> list[Table]:
     """Wall time and CPU time (of all child processes) of a 720p ladder to DASH, alternating."""
-    source = scratch / "source" / "clip.mp4"
-    source.parent.mkdir()
-    tone = f"sine=frequency=330:duration={SECONDS}"
-    make = ["-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", tone, "-t", str(SECONDS), "-preset", "ultrafast"]
-    subprocess.run([ffmpeg, "-nostdin", "-loglevel", "error", *make, "-pix_fmt", "yuv420p", str(source)], check=True)  # noqa: ASYNC221
+    table = Table(
+        "what", "plain tools", "the service", "ratio", "more", title=f"overhead: seconds, medians of {rounds}"
+    )
     os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
-    plain, ours = [], []
+    sources = {seconds: _clip(scratch / f"{seconds}s" / "clip.mp4", seconds) for seconds in (LONG, SHORT)}
     async with embedded_server(scratch / "temporal") as server:
         client = await jobs.connect(server.address)
         async with workers(client, Settings.from_environment()):
-            for number in range(rounds):
-                plain.append(await timed(_by_hand(source, scratch / f"plain-{number}")))
-                job = _job(source.parent, scratch / f"ours-{number}")
-                ours.append(await timed(as_job(client, job)))
-    names = ("wall time, 20 s of 720p in 5 renditions", "CPU time of the tools, the same")
-    table = Table("what", "plain tools", "the service", "ratio", title=f"overhead: seconds, medians of {rounds}")
-    for i, name in enumerate(names):
-        tools, service = (statistics.median(times[i] for times in side) for side in (plain, ours))
-        table.add_row(name, f"{tools:.2f}", f"{service:.2f}", f"{service / tools:.3f}")
-    video, _, made = await _planned(source)
-    return [table, await asyncio.to_thread(compared, source, video, made, scratch / "ladder", rounds)]
+            for seconds, source in sources.items():
+                what = f"{seconds} s of 720p in {RENDITIONS} renditions"
+                plain, ours = await _side_by_side(client, source, rounds)
+                _add_rows(table, what, plain, ours)
+    video, _, made = await _planned(sources[LONG])
+    return [table, await asyncio.to_thread(compared, sources[LONG], video, made, scratch / "ladder", rounds)]
+
+
+def _clip(target: Path, seconds: int) -> Path:
+    """Detail that moves, unlike a test card, and a tone."""
+    picture = f"mandelbrot={SIZE}:end_pts={LONG * 25}"
+    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=frequency=330"]
+    make = [*inputs, "-t", str(seconds), "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(target)]
+    target.parent.mkdir()
+    subprocess.run([ffmpeg, "-nostdin", "-loglevel", "error", *make], check=True)
+    return target
+
+
+async def _side_by_side(client: Client, source: Path, rounds: int) -> tuple[Times, Times]:
+    plain, ours = Times(), Times()
+    for number in range(rounds):
+        beside = source.parents[1] / f"{source.parent.name}-{number}"
+        plain.append(await timed(_by_hand(source, beside.with_suffix(".plain"))))
+        ours.append(await timed(as_job(client, _job(source.parent, beside.with_suffix(".ours")))))
+    return plain, ours
+
+
+def _add_rows(table: Table, what: str, plain: Times, ours: Times) -> None:
+    for place, name in enumerate(("wall time", "CPU time of the tools")):
+        tools, service = (statistics.median(times[place] for times in side) for side in (plain, ours))
+        row = (f"{tools:.2f}", f"{service:.2f}", f"{service / tools:.3f}", f"{service - tools:.2f}")
+        table.add_row(f"{name}, {what}", *row)
 
 
 async def timed(work: Awaitable[object]) -> tuple[float, float]:

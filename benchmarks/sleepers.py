@@ -16,10 +16,10 @@ from array import array
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import Worker
 
@@ -39,14 +39,16 @@ from activities.store.work import at_work
 from activities.tracks import VideoTrack
 from activities.workspace import attempt_folder, fresh
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE
-from workflows.plugin import CONTROL_HEARTBEATS, CONTROL_SLOTS, TRANSCODE_HEARTBEATS, control_plugin, transcode_plugin
+from workflows.options import MEDIA_QUEUE, TRANSCODE_QUEUE
+from workflows.plugin import HEARTBEATS, activity_plugin, control_workers
 
 READY = "ready"
 FRAMES = 25
 """A second."""
 TITLE = re.compile(r"(chunks|film)-(\d+)\.mp4")
 MEDIA_SLOTS = 50
+LAGS = "SLEEPERS_LAGS"
+"""Names the variable with the file that gets the lags of the event loop."""
 
 Fakes = dict[str, Callable[..., Any]]
 
@@ -88,9 +90,8 @@ class Sleepers:
         await is_paused()
         await self._slept()
         folder = attempt_folder(f"encoded/chunk-{request.chunk.index:04}")
-        paths = {each.name: f"{folder}/{each.name}.mp4" for each in request.plan.video}
-        sums = {name: zlib.crc32(path.encode()) for name, path in paths.items()}
-        return EncodedChunk(request.chunk.index, paths, request.chunk.frames or FRAMES, sums)
+        sums = {each.name: zlib.crc32(f"{folder}/{each.name}".encode()) for each in request.plan.video}
+        return EncodedChunk(request.chunk.index, folder, request.chunk.frames or FRAMES, sums)
 
     @activity.defn(name="encode_samples")
     async def samples(self, request: SamplesRequest) -> Measured:
@@ -98,7 +99,7 @@ class Sleepers:
         await self._slept()
         seconds = [2.0] * len(request.samples)
         sizes = {each.name: [2 * 2 * each.bitrate * 125] * len(seconds) for each in request.plan.video}
-        return Measured(request.quality, sizes, seconds)
+        return Measured(request.quality, sizes, seconds, [sample.index for sample in request.samples])
 
     async def _slept(self) -> None:
         seconds = self._seconds * random.uniform(1 - self._spread, 1 + self._spread)  # noqa: S311 - no secret
@@ -126,9 +127,10 @@ async def join(request: JoinRequest) -> Joined:
 async def package(request: PackageRequest) -> Packaged:
     """A manifest without media: so there is something to deliver."""
     async with at_work(request.job_id) as work:
-        folder, name = attempt_folder("output"), "manifest.mpd"
+        wanted = [request.only] if request.only else request.formats
+        folder, name = attempt_folder("-".join(["output", *wanted])), "manifest.mpd"
         (fresh(work.root / folder) / name).write_text("<MPD/>")
-    formats = [PackagedFormat(each, folder, [], [name], {each.lower(): name}) for each in request.formats]
+    formats = [PackagedFormat(each, folder, [], [name], {each.lower(): name}) for each in wanted]
     made: list[VideoRendition | AudioRendition] = [*request.plan.video, *request.plan.audio]
     return Packaged(formats, [MeasuredRendition(each.name, each.bitrate, "none") for each in made])
 
@@ -144,32 +146,19 @@ def _instead(fakes: Fakes) -> SimplePlugin:
     )
 
 
-def control(client: Client, settings: Settings) -> list[Worker]:
-    """As `workflows.plugin` has it, but for the plan."""
-    return [
-        Worker(
-            client,
-            task_queue=CONTROL_QUEUE,
-            plugins=[control_plugin(settings), _instead({"plan": planned})],
-            max_concurrent_activities=CONTROL_SLOTS,
-            max_heartbeat_throttle_interval=CONTROL_HEARTBEATS,
-        )
-    ]
-
-
 async def transcode(settings: Settings, count: int, slots: int, sleepers: Sleepers) -> list[Worker]:
     """`count` for video, and one for all that follows; a client serves one worker of a queue."""
     video: Fakes = {"encode_chunk": sleepers.chunk, "encode_samples": sleepers.samples}
-    media: Fakes = {"encode_audio": audio, "join_chunks": join, "package": package}
+    media: Fakes = {"plan": planned, "encode_audio": audio, "join_chunks": join, "package": package}
     queues = [(TRANSCODE_QUEUE, slots, _instead(video))] * count + [(MEDIA_QUEUE, MEDIA_SLOTS, _instead(media))]
     return [
         Worker(
             await connect(),
             task_queue=queue,
             identity=f"{queue}-{number}",
-            plugins=[transcode_plugin(settings, queue), fakes],
+            plugins=[activity_plugin(settings, queue), fakes],
             max_concurrent_activities=at_once,
-            max_heartbeat_throttle_interval=TRANSCODE_HEARTBEATS,
+            max_heartbeat_throttle_interval=HEARTBEATS,
         )
         for number, (queue, at_once, fakes) in enumerate(queues)
     ]
@@ -180,16 +169,29 @@ async def main(role: str, *numbers: str) -> None:
     settings, stop = Settings.from_environment(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     if role == "control":
-        workers = control(await connect(), settings)
+        workers = control_workers(await connect(), settings, _instead({"plan": planned}))
     else:
         count, slots, seconds, spread = numbers
         workers = await transcode(settings, int(count), int(slots), Sleepers(float(seconds), float(spread)))
     async with AsyncExitStack() as stack:
         for worker in workers:
             await stack.enter_async_context(worker)
+        watching = asyncio.create_task(_lags(Path(os.environ[LAGS]))) if LAGS in os.environ else None
         sys.stdout.write(f"{READY}\n")
         sys.stdout.flush()
         await stop.wait()
+        if watching:
+            watching.cancel()
+
+
+async def _lags(file: Path) -> None:
+    """Append how many milliseconds the event loop comes late, ten times a second: what holds it up holds up all."""
+    now = asyncio.get_running_loop().time
+    with file.open("a", buffering=1) as lines:
+        while True:
+            due = now() + 0.1
+            await asyncio.sleep(0.1)
+            lines.write(f"{1000 * (now() - due):.1f}\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The events of a job and the transports that carry them to the client's queues."""
 
+import math
+import time
 from importlib import import_module
 
 from publishers.base import Connection
@@ -17,13 +19,22 @@ TRANSPORTS = {
 }
 
 
-async def publish(to: MessagePublisher, message: Message) -> None:
+async def publish(to: MessagePublisher, message: Message, *, within: float = math.inf) -> None:
     """Hand over one event; returns once the receiver has confirmed it.
+
+    Args:
+        within: seconds after which it is dropped, however long the way was or this process stood still.
 
     Raises:
         PublishError: it is not known to have arrived.
     """
-    await use(to.endpoint, lambda: _connect(to), lambda connection: connection.send(to, message))
+    latest = time.monotonic() + within
+
+    def send(connection: Connection) -> None:
+        if time.monotonic() < latest:
+            connection.send(to, message)
+
+    await use(to.endpoint, lambda: _connect(to), send)
 
 
 async def check(to: MessagePublisher) -> None:

@@ -2,7 +2,7 @@
 
 - `ftp://` no TLS, `ftpes://` explicit TLS (`AUTH TLS`), `ftps://` implicit TLS; data connections are protected as well.
 - Data connections go on with the TLS session of the control connection: strict servers demand it.
-- They go to the host that was connected to, whatever address the server's `PASV` answer names.
+- They go to the address that was connected to, whichever the server's `PASV` answer names; that one was checked.
 - Names are UTF-8; other bytes that a server sends come back to it as they were.
 - A path is relative to the folder in which the server puts the user (RFC 1738); `//` or `%2F` in front makes it
   absolute.
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
+from publishers.addresses import AddressError, connected
 from publishers.tls import VARIABLE, verifying
 
 PATIENCE = 10
@@ -111,7 +112,11 @@ class Client(ftplib.FTP_TLS):
                 # Not to be taken for an answer about the user, of whom nothing was said yet.
                 message = f"{self._place} does not offer TLS; nothing was sent to it. Use ftps:// where TLS is implicit"
                 raise FtpError(message, temporary=False) from None
-        self.login(user, password, secure=False)
+        try:
+            self.login(user, password, secure=False)
+        except ftplib.Error as error:
+            # Some servers repeat a command that they do not take.
+            raise type(error)(str(error).replace(password, "…")) from None
         if self._scheme != "ftp":
             self.prot_p()
 
@@ -144,7 +149,7 @@ class Client(ftplib.FTP_TLS):
     def connect(self, host: str = "", port: int = 0, *_: object) -> str:
         """See base class; implicit TLS begins before the server says a word."""
         self.host, self.port = host, port
-        self.sock = socket.create_connection((host, port), self.timeout)
+        self.sock = connected(host, port, PATIENCE)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, BEAT_SECONDS)
         self.af = self.sock.family
@@ -268,6 +273,8 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except ftplib.Error as error:
         raise _answer(where(uri), str(error)) from None
+    except AddressError as error:
+        raise FtpError(f"{where(uri)}: {error}", temporary=False) from None
     except socket.gaierror as error:
         temporary = error.errno == socket.EAI_AGAIN
         raise FtpError(f"{where(uri)}: no such host is known; check UriPath", temporary=temporary) from None

@@ -10,6 +10,7 @@ import pika
 from pika import exceptions as amqp
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
+from publishers.addresses import AddressError, reachable
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import RabbitMq
 from publishers.connections import IDLE_SECONDS
@@ -58,7 +59,7 @@ class RabbitMqConnection:
 
     def __init__(self, config: RabbitMq) -> None:
         with _explained(config):
-            self._connection = pika.BlockingConnection(_parameters(config))
+            self._connection = pika.BlockingConnection([*_ways(config)])
             self._channel: BlockingChannel = self._connection.channel()
             self._channel.confirm_delivery()
 
@@ -94,9 +95,15 @@ def connect(config: RabbitMq) -> RabbitMqConnection:
     return RabbitMqConnection(config)
 
 
-def _parameters(config: RabbitMq) -> Any:
+def _ways(config: RabbitMq) -> Iterator[Any]:
+    """One for each address of the host, tried in turn; TLS is for the name all the same."""
+    addresses = dict.fromkeys(str(found[4][0]) for found in reachable(config.host, config.port))
+    return (_parameters(config, address) for address in addresses)
+
+
+def _parameters(config: RabbitMq, address: str) -> Any:
     return pika.ConnectionParameters(
-        host=config.host,
+        host=address,
         port=config.port,
         virtual_host=config.virtual_host,
         credentials=pika.PlainCredentials(config.credentials_name, config.credentials_secret),
@@ -131,6 +138,8 @@ def _explained(config: RabbitMq) -> Iterator[None]:
         if error.reply_code not in REPLIES:
             raise Unavailable("{broker} closed the connection".format_map(names)) from None
         raise Refused(f"{{broker}}: {REPLIES[error.reply_code]}".format_map(names)) from None
+    except AddressError as error:
+        raise Refused(f"{names['broker']}: {error}") from None
     except tuple(failure for failure, _, _ in FAILURES) as error:
         _, kind, text = next(row for row in FAILURES if isinstance(error, row[0]))
         raise kind(text.format_map(names)) from None

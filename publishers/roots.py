@@ -1,6 +1,7 @@
 """The folders below which a `Files` location may lie, and the check that it does.
 
-Nothing outside of them is ever read or written, whatever a job says and wherever links lead.
+Nothing outside of them is ever read or written, whatever a job says and wherever links lead; nor is the worker's own
+folder, in which the files of all jobs are.
 """
 
 import os
@@ -8,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 VARIABLE = "ENCODING_FILES_ROOT"
+WORK_VARIABLE = "ENCODING_WORK_ROOT"
 MOST_PARTS = 200
 """Folders in each other: beyond, recursion in the standard library ends."""
 
@@ -29,6 +31,11 @@ def files_roots() -> tuple[Path, ...]:
     return roots
 
 
+def work_root() -> Path:
+    """Where the worker keeps the files of its jobs."""
+    return Path(os.environ.get(WORK_VARIABLE, "/var/tmp/encoding"))  # noqa: S108 - survives a reboot, unlike /tmp
+
+
 def local_path(uri_path: str) -> Path:
     """The path that a `UriPath` means: an absolute path, or a percent-encoded `file:///` URI.
 
@@ -47,7 +54,7 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
     """`path` with all links and `..` resolved; it need not exist.
 
     Raises:
-        FolderError: it lies outside of `roots`, or there are none.
+        FolderError: it lies outside of `roots`, or there are none; or it is, holds or lies in the worker's own folder.
     """
     if not roots:
         raise FolderError(f"no local folder is allowed on this worker; set {VARIABLE} to allow some")
@@ -59,6 +66,9 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
     if not root.is_dir():
         # Never made here: a disk that is not mounted would be mistaken for an empty one.
         raise FolderError(f"the folder {root} that {VARIABLE} names does not exist on this worker")
+    work = Path(os.path.realpath(work_root()))
+    if resolved.is_relative_to(work) or work.is_relative_to(resolved):
+        raise FolderError(f"{path} is, holds or lies in the worker's own folder ({WORK_VARIABLE}); name another one")
     return resolved
 
 

@@ -15,7 +15,9 @@ from azure.servicebus import (
     exceptions,
     parse_connection_string,
 )
+from azure.servicebus._pyamqp import _transport
 
+from publishers.addresses import AddressError, connected
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import AzureServiceBusQueue
 from publishers.events import Message
@@ -54,6 +56,19 @@ FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
     (exceptions.ServiceBusError, Unavailable, "{bus} broke off the conversation"),
     (ValueError, Refused, "Connection and Queue do not fit {bus}: an EntityPath must name the same queue as Queue"),
 )
+
+
+class _Sockets:
+    """The `socket` module for the library, which has no other way to choose the address that it connects to."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+    def create_connection(self, address: tuple[str, int], timeout: float) -> socket.socket:
+        return connected(*address, timeout)
+
+
+_transport.socket = _Sockets()  # type: ignore[assignment, attr-defined]
 
 
 class ServiceBusConnection:
@@ -146,7 +161,7 @@ def _is_plain(config: AzureServiceBusQueue) -> bool:
 def _expect_answer(namespace: str) -> None:
     """Without TLS, the library would wait for ever for the first words of a server that says none."""
     host, _, port = namespace.partition(":")
-    with socket.create_connection((host, int(port or 5672)), PATIENCE) as probe:
+    with connected(host, int(port or 5672), PATIENCE) as probe:
         probe.sendall(b"AMQP\x03\x01\x00\x00")
         if not probe.recv(1):
             raise ConnectionError
@@ -181,6 +196,8 @@ def _explained(config: AzureServiceBusQueue, queue: str) -> Iterator[None]:
         causes = list(_causes(error))
         if any(getattr(cause, "status_code", None) == NOT_FOUND for cause in causes):  # said instead of letting in
             causes.insert(0, exceptions.MessagingEntityNotFoundError())
+        if refused := next((cause for cause in causes if isinstance(cause, AddressError)), None):
+            raise Refused(f"{names['bus']}: {refused}") from None
         for kind, outcome, text in FAILURES:
             if any(isinstance(cause, kind) for cause in causes):
                 raise outcome(text.format_map(names)) from None

@@ -15,6 +15,8 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
+from publishers.addresses import AddressError
+from publishers.aws import guarded_client
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import AmazonSqs
 from publishers.events import Message
@@ -49,7 +51,8 @@ class SqsConnection:
             aws_secret_access_key=config.credentials_secret,
             region_name=config.region,
         )
-        self._client: Any = session.client(
+        self._client = guarded_client(
+            session,
             "sqs",
             endpoint_url=config.endpoint_url,
             verify=authorities(),
@@ -96,6 +99,8 @@ def _explained(error: ClientError | BotoCoreError, config: AmazonSqs) -> Publish
             if reason := REFUSALS.get(code.removeprefix("AWS.SimpleQueueService.")) or REFUSALS.get(code):
                 return Refused(f"{where}: the service {reason} ({code})")
             return Unavailable(f"{where}: the service answers {code}")
+        case HTTPClientError() if isinstance(refused := error.kwargs.get("error"), AddressError):
+            return Refused(f"{where}: {refused}")
         case SSLError():
             return Refused(f"{where}: the service's certificate is not trusted, or it does not speak TLS")
         case BotoConnectionError() | HTTPClientError():

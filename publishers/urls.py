@@ -1,11 +1,13 @@
 """Addresses in a job: of services, and of folders on them."""
 
+import re
 from typing import Annotated
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, Field
 
 FTP_SCHEMES = ("ftp", "ftpes", "ftps")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def split_url(text: str) -> SplitResult:
@@ -14,6 +16,8 @@ def split_url(text: str) -> SplitResult:
     Raises:
         ValueError: it is none.
     """
+    if CONTROL.search(text):  # Python would leave some of it out, other readers of the same text would not
+        raise ValueError("holds a control character; write it percent-encoded, or leave it out")
     try:
         parts = urlsplit(text)
         _ = parts.port, parts.hostname  # these can fail, too

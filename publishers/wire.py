@@ -76,9 +76,10 @@ def spelled(field: str, *names: str) -> BeforeValidator:
     def spell(section: Any) -> Any:
         if not isinstance(section, dict) or field not in section:
             return section
-        name = str(section[field])
-        if name.lower() not in known:
-            raise ValueError(f"unknown {field} {name[:50]!r}; supported: {', '.join(names)}")
+        name = section[field]
+        if not isinstance(name, str) or name.lower() not in known:
+            told = repr(name[:50]) if isinstance(name, str) else "that is no text"
+            raise ValueError(f"unknown {field} {told}; supported: {', '.join(names)}")
         return {**section, field: known[name.lower()]}
 
     return BeforeValidator(spell)

@@ -32,6 +32,10 @@ LONGEST = (
 )
 
 
+os.environ["ENCODING_PRIVATE_HOSTS"] = "127.0.0.0/8, ::1, 10.213.0.0/16"
+"""The servers of the tests are on this machine, seen from it or from its namespaces; tests of refusals take it away."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The modules that take longest begin: where tests run in parallel, the short ones fill what is left."""
     items.sort(key=lambda item: (item.path.stem not in LONGEST, "integration" not in item.path.parts))

@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from activities.notify import Milestone
 from publishers.events import FinalError, Sender
 from workflows.lifecycle import Phase
+from workflows.markdown import plain
 
 TENANT_ID = SearchAttributeKey.for_keyword("TenantId")
 EXTERNAL_ID = SearchAttributeKey.for_keyword("ExternalId")
@@ -104,6 +105,6 @@ class Board:
         rows = [f"| {phase} | {self.states[phase]} | {self.percents[phase]} % |" for phase in Phase]
         lines = ["| Phase | State | Progress |", "|---|---|---|", *rows]
         if self.error:
-            lines += ["", f"**{self.error.code} {self.error.error}**: {self.error.message}"]
-        lines += [line for warning in self.warnings for line in ("", f"⚠ {warning}")]
+            lines += ["", f"**{self.error.code} {self.error.error}**: {plain(self.error.message)}"]
+        lines += [line for warning in self.warnings for line in ("", f"⚠ {plain(warning)}")]
         workflow.set_current_details("\n".join(lines))

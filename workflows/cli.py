@@ -19,9 +19,9 @@ from activities.server import job_id_of
 from publishers.events import FinalError, Message, event_schemas
 from workflows import client as jobs
 from workflows import codec, keys
-from workflows.console import JobView, Terminal, printable
+from workflows.console import JobView, Terminal
 from workflows.job import InvalidJob, Job, job_schema
-from workflows.logs import log_to_stderr
+from workflows.logs import log_to_stderr, printable
 from workflows.session import EXIT_INTERRUPTED, Place, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
@@ -127,7 +127,7 @@ def events(
         return []
 
     if failures := _await(work()):
-        typer.echo("\n".join(failures), err=True)
+        typer.echo("\n".join(map(printable, failures)), err=True)
         raise typer.Exit(FAILED)
 
 
@@ -265,7 +265,7 @@ def worker() -> None:
     """Run a worker until SIGTERM.
 
     ENCODING_FILES_ROOT lists the folders (separated by :) below which Files locations may lie, ENCODING_PRIVATE_HOSTS
-    the private hosts (separated by commas) that Http locations may name, ENCODING_WORK_ROOT is the work folder that all
+    the private hosts (separated by commas) that jobs may name, ENCODING_WORK_ROOT is the work folder that all
     workers share, unless ENCODING_WORK_STORE names a bucket's (s3://bucket/folder), ENCODING_ROLE is all, control or
     transcode. The README lists all variables.
     """
@@ -341,7 +341,7 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
         text = f"{error.filename or 'the output'} cannot be written: {error.strerror}"
     except (RuntimeError, ValueError) as error:
         text = str(error)
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
     raise typer.Exit(FAILED)
 
 

@@ -21,6 +21,7 @@ from publishers.events import FINAL, Message
 from workflows.codec import data_converter
 from workflows.job import publishers_of
 from workflows.options import CONTROL_QUEUE, RESEND_WORKFLOW, WORKFLOW
+from workflows.remedies import remedy
 
 POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
@@ -49,20 +50,25 @@ class EndedOutside(RuntimeError):
 
 
 async def connect(address: str | None = None, runtime: Runtime | None = None) -> Client:
-    """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, …), or to `address`.
+    """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_TLS_…`, …), or to `address`.
 
     Raises:
-        Unreachable: there is no server, or the address is none.
-        ValueError: a payload key cannot be read.
+        Unreachable: there is no server, the address is none, or the two do not trust each other.
+        ValueError: a certificate or a key, of the connection or of payloads, cannot be read.
     """
-    config, converter = ClientConfig.load_client_connect_config(), data_converter()
+    try:
+        config, converter = ClientConfig.load_client_connect_config(), data_converter()
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+        raise ValueError(f"{error.filename}, which a variable TEMPORAL_TLS_… names, {why}") from None
     if address:
         config["target_host"] = address
     try:
         return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except (RuntimeError, ValueError) as error:
         at = config.get("target_host", "localhost:7233")
-        raise Unreachable(f"the Temporal server at {at} cannot be reached; check TEMPORAL_ADDRESS ({error})") from None
+        what = f"the Temporal server at {at} cannot be reached; {remedy(str(error))}"
+        raise Unreachable(f"{what} ({error})") from None
 
 
 async def submit(client: Client, description: dict[str, Any], workflow_id: str | None = None) -> Handle:

@@ -14,8 +14,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+
+from workflows.terse import TersePayloadConverter
 
 VARIABLE = "ENCODING_PAYLOAD_KEYS"
 ENCODING = b"binary/encrypted"
@@ -115,7 +116,7 @@ def data_converter() -> DataConverter:
     """
     keys = payload_keys()
     # Also without keys: a worker that has not got them yet must not take an encrypted job for an invalid one.
-    converter = dataclasses.replace(pydantic_data_converter, payload_codec=Encryption(keys))
+    converter = DataConverter(payload_converter_class=TersePayloadConverter, payload_codec=Encryption(keys))
     if not keys:
         return converter
     return dataclasses.replace(converter, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)

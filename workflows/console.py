@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from publishers.events import Message
 from workflows.lifecycle import Phase
+from workflows.logs import printable
 
 PROGRESS_PHASES = {"AcquisitionProgress": Phase.ACQUISITION, "EncodingProgress": Phase.ENCODING}
 TELLING = {
@@ -34,11 +35,6 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         """See base class."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-
-
-def printable(text: str) -> str:
-    """One line that says what it says: what a job contains must not steer the terminal of who looks at it."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class JobView(AbstractContextManager["JobView"]):

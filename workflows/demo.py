@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ async def _demo(folder: Path, *, keep: bool) -> bool:
     os.environ |= {"ENCODING_FILES_ROOT": str(folder), "ENCODING_WORK_ROOT": str(folder / "work")}
     async with embedded_server(folder / "temporal") as server:
         client = await jobs.connect(server.address)
-        async with workers(client, Settings.from_environment()):
+        async with workers(client, replace(Settings.from_environment(), version=None)):
             handle = await jobs.submit(client, job)
             last = await see_through(Place(client, server.ui_url), handle)
             await handle.result()

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
-from activities.media.process import die_with_parent
+from activities.media.confine import die_with_parent
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
 SEARCH_ATTRIBUTES = ("TenantId=Keyword", "ExternalId=Keyword", "EncodingPhase=Keyword", "ErrorCode=Int")
+# Else each step of each job waits for the disk, one after another. A process that dies loses nothing of it.
+SAFE_UNLESS_POWER_FAILS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
 
 
 class EmbeddedServerError(RuntimeError):
@@ -46,6 +48,7 @@ async def embedded_server(folder: Path) -> AsyncIterator[EmbeddedServer]:
         *("--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port)),
         *("--http-port", str(http_port), "--metrics-port", str(metrics_port)),
         *("--db-filename", str(folder / "temporal.db"), "--log-level", "error", "--ui-disable-news-fetch"),
+        *SAFE_UNLESS_POWER_FAILS,
         *(part for attribute in SEARCH_ATTRIBUTES for part in ("--search-attribute", attribute)),
     ]
     with log.open("wb") as output:

@@ -2,23 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import Priority, RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from activities.acquire import Acquired, AcquireRequest, acquire
+from activities.acquire import PICTURE_SIGNAL, Acquired, AcquireRequest, Arrived, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
-from activities.cuts import NotCutError
-from activities.deliver import DeliverRequest, deliver
 from activities.drm.keys import CheckKeysRequest, check_keys
 from activities.encode import AudioRequest, EncodedAudio, encode_audio
 from activities.images import ImagesRequest, extract_images
 from activities.join import Joined
 from activities.map import MapRequest, map_media
 from activities.media.marks import Mark
-from activities.package import PackagedFormat, PackageRequest, package
+from activities.package import PackagedFormat, PackageRequest
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
 from activities.server import PAUSED, job_id_of
@@ -27,10 +26,11 @@ from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
 from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
-from activities.watermarks import WatermarksRequest, prepare_watermarks
-from workflows.film import Film, together
+from workflows.film import is_cancelled, stop_if_cancelled, together
 from workflows.job import Job
-from workflows.options import WORKFLOW, Rank, deliver_activity_id, perform, priority
+from workflows.options import WORKFLOW, Rank, perform, priority
+from workflows.output import Output
+from workflows.picture import Ahead, Picture
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -43,7 +43,8 @@ class EncodingJob:
 
     def __init__(self) -> None:
         self._paused = bool(workflow.memo_value(PAUSED, default=False))
-        self._published: list[PackagedFormat] = []
+        self._is_acquiring = False
+        self._ahead: Ahead | None = None
 
     @workflow.run
     async def run(self, description: RawValue) -> dict[str, str]:
@@ -53,6 +54,8 @@ class EncodingJob:
         """
         self._job = job = Job.parse(description)
         self._id = job_id_of(workflow.info().workflow_id)
+        self._picture = Picture(self._id, job, self._step)
+        self._output = Output(self._id, job, self._step)
         images = job.image_extraction.location if job.image_extraction else None
         if drm := job.content_processing.drm():
             await perform(check_keys, CheckKeysRequest(self._id, drm, job.content_processing.output_format))
@@ -62,10 +65,9 @@ class EncodingJob:
             mapped, marks, prepared = await self._map(acquired)
             formats = await self._encode(mapped, marks, prepared)
             await self._extract_images(mapped)
-            output = await self._publish(formats)
+            output = await self._output.published(formats)
         except (Exception, asyncio.CancelledError):
-            # What was begun must not be found by a reader.
-            await _uncancelled(self._clean_up(withdraw=self._published))
+            await _uncancelled(self._take_back())
             raise
         await _uncancelled(self._clean_up(withdraw=[]))
         source = job.content_acquisition
@@ -85,54 +87,55 @@ class EncodingJob:
         self._paused = False
         workflow.upsert_memo({PAUSED: False})
 
+    @workflow.signal(name=PICTURE_SIGNAL)
+    def picture_arrived(self, arrived: Arrived) -> None:
+        """Of the activity that still brings the rest; an attempt of it that begins anew says it again."""
+        if self._is_acquiring and not self._ahead:
+            self._ahead = Ahead(self._picture, arrived.files)
+
     async def _acquire(self) -> Acquired:
         job = self._job
-        return await self._step(
-            acquire, AcquireRequest(self._id, job.content_acquisition, job.media_mappings, self._watermark_names())
-        )
-
-    def _watermark_names(self) -> list[str]:
-        watermarks = self._job.content_processing.visible_video_watermarks or []
-        return list(dict.fromkeys(each.watermark_file_name for each in watermarks))
-
-    async def _map(self, acquired: Acquired) -> tuple[Mapped, list[Mark], Prepared]:
-        names = self._watermark_names()
-        media = [file for file in acquired.files if file.name not in names]
-        mapped = await self._step(map_media, MapRequest(self._id, media, self._job.media_mappings, self._packages_only))
-        marks = await self._prepare_watermarks(mapped, acquired)
-        return mapped, marks, await self._step(prepare_text, PrepareRequest(self._id, mapped))
+        request = AcquireRequest(self._id, job.content_acquisition, job.media_mappings, job.watermark_names)
+        self._is_acquiring = not self._packages_only
+        try:
+            return await self._step(acquire, request)
+        finally:
+            self._is_acquiring = False
 
     @property
     def _packages_only(self) -> bool:
         return self._job.content_processing.video_format == "DoNotEncode"
 
-    async def _prepare_watermarks(self, mapped: Mapped, acquired: Acquired) -> list[Mark]:
-        watermarks = self._job.content_processing.visible_video_watermarks
-        if not watermarks or not mapped.video:
-            return []
-        request = WatermarksRequest(self._id, watermarks, acquired.files, mapped.video)
-        return await self._step(prepare_watermarks, request)
+    async def _map(self, acquired: Acquired) -> tuple[Mapped, list[Mark], Prepared]:
+        media = [file for file in acquired.files if file.name not in self._job.watermark_names]
+        mapped = await self._step(map_media, MapRequest(self._id, media, self._job.media_mappings, self._packages_only))
+        if self._ahead and not await self._ahead.is_of(mapped.video):
+            await self._ahead.stop()
+            self._ahead = None
+        marks = await (self._ahead.marks if self._ahead else self._picture.marks(mapped.video, acquired.files))
+        return mapped, marks, await self._step(prepare_text, PrepareRequest(self._id, mapped))
 
     async def _encode(self, mapped: Mapped, marks: list[Mark], prepared: Prepared) -> list[PackagedFormat]:
-        planned = await self._step(plan, PlanRequest(self._id, mapped, self._job.content_processing.without_drm()))
+        processing = self._job.content_processing
+        picture = (await self._ahead.looked).plan if self._ahead else None
+        planned = await self._step(plan, PlanRequest(self._id, mapped, processing.without_drm(), picture))
         made = planned.without_chunks()
         audio, video = await together(self._encode_audio(mapped, made), self._encode_video(mapped, planned, marks))
-        packaged = await self._step(
-            package,
+        formats = await self._output.packaged(
             PackageRequest(
                 self._id,
                 made,
-                self._job.content_processing.output_format,
+                processing.output_format,
                 video.paths,
                 audio.paths,
                 prepared.text,
-                self._job.content_processing.use_native_language_names,
-                self._job.content_processing.drm(),
-                self._job.content_processing.naming,
-                self._job.content_processing.archiving,
+                processing.use_native_language_names,
+                processing.drm(),
+                processing.naming,
+                processing.archiving,
             ),
         )
-        return await self._make_thumbnails(made, video, packaged.formats)
+        return await self._make_thumbnails(made, video, formats)
 
     async def _encode_audio(self, mapped: Mapped, made: Plan) -> EncodedAudio:
         if not made.audio:
@@ -140,16 +143,9 @@ class EncodingJob:
         return await self._step(encode_audio, AudioRequest(self._id, mapped.audio, made))
 
     async def _encode_video(self, mapped: Mapped, planned: Plan, marks: list[Mark]) -> Joined:
-        if not mapped.video:
-            return Joined()
-        if self._packages_only:
+        if mapped.video and self._packages_only:
             return await self._step(copy_video, CopyRequest(self._id, mapped.variants, planned))
-        film = Film(self._id, mapped.video, planned, marks, self._step)
-        try:
-            return await film.encoded()
-        except NotCutError as error:
-            workflow.logger.warning("job %s encodes its film once more, in one piece: %s", self._id, error)
-            return await film.encoded_in_one_piece(str(error))
+        return await (self._ahead.encoded if self._ahead else self._picture.encoded(mapped.video, planned, marks))
 
     async def _make_thumbnails(self, made: Plan, video: Joined, formats: list[PackagedFormat]) -> list[PackagedFormat]:
         """The formats with thumbnails; without, where they fail: the client is told by an event of its own."""
@@ -176,26 +172,24 @@ class EncodingJob:
             if is_cancelled_exception(error):
                 raise
 
-    async def _publish(self, formats: list[PackagedFormat]) -> dict[str, str]:
-        links: dict[str, str] = {}
-        for output in formats:
-            self._published.append(output)
-            request = DeliverRequest(self._id, self._job.content_publishing, output)
-            delivered = await self._step(
-                deliver, request, activity_id=deliver_activity_id(output.type), detail=f"({output.type})"
-            )
-            links |= delivered.links
-        return links
+    async def _take_back(self) -> None:
+        """What was begun must not be found by a reader, and nothing may write to what is removed."""
+        if self._ahead:
+            await self._ahead.stop()
+        await self._output.stop()
+        await self._clean_up(withdraw=self._output.begun)
 
     async def _clean_up(self, withdraw: list[PackagedFormat]) -> None:
         try:
-            await perform(clean_up, CleanUpRequest(self._id, self._job.content_publishing, withdraw))
+            request = CleanUpRequest(self._id, self._job.content_publishing, withdraw)
+            await perform(clean_up, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
             workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
 
     async def _delete_source(self, location: WritableLocation, acquired: Acquired) -> None:
         try:
-            await perform(delete_source, DeleteSourceRequest(location, acquired.files))
+            request = DeleteSourceRequest(location, acquired.files)
+            await perform(delete_source, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
             workflow.logger.warning("job %s has succeeded, but %s", self._id, error.cause)
 
@@ -204,20 +198,17 @@ class EncodingJob:
         activity: Callable[[Request], Awaitable[Result]],
         request: Request,
         rank: Rank = Rank.FIRST,
+        patience: timedelta | None = None,
         **options: str,
     ) -> Result:
-        await workflow.wait_condition(lambda: not self._paused)
-        _stop_if_cancelled()
-        tenant = self._job.tenant_id or workflow.info().namespace
-        result = await perform(activity, request, priority=priority(rank, tenant), **options)
-        _stop_if_cancelled()
+        await workflow.wait_condition(lambda: not self._paused or is_cancelled())
+        stop_if_cancelled()
+        result = await perform(activity, request, priority=self._priority(rank), patience=patience, **options)
+        stop_if_cancelled()
         return result
 
-
-def _stop_if_cancelled() -> None:
-    """An activity that succeeds at the last moment swallows the cancel request: look for it."""
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
+    def _priority(self, rank: Rank) -> Priority:
+        return priority(rank, self._job.tenant_id or workflow.info().namespace)
 
 
 async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -1,8 +1,7 @@
 """The picture of one film: sampled, cut, encoded by many workers at once, and joined; lost chunks are made anew."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
 from typing import Any
 
 from temporalio import workflow
@@ -14,17 +13,14 @@ from activities.media.marks import Mark
 from activities.plan import Plan
 from activities.rates import Measured, Quality, added, corrected, first_guess, is_near
 from activities.tracks import VideoTrack
-from workflows.options import Rank, chunk_activity_id, samples_activity_id
+from workflows.options import WHOLE_ACTIVITY_ID, chunk_activity_id, samples_activity_id
+from workflows.tasks import stopped
+from workflows.turns import Step, Turns
 
-WINDOW = 64
-"""Chunks of one film that are on their way at once: more than workers take, fewer than the server minds."""
-SHARE = 1
-"""Of them is as urgent as those of any other film; so a long film delays a short one by no more than a chunk."""
 SAMPLE_ROUNDS = 2
+"""The first, of half the samples, tells about where the quality is, and what a step of it does."""
 REPAIRS = 3
 """How often lost chunks are made anew."""
-
-Step = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class Film:
@@ -41,15 +37,19 @@ class Film:
         self._step = step
         self._quality: Quality = {}
         self._thrifty: set[int] = set()
-        self._in_share = 0
-        self._window = asyncio.Semaphore(WINDOW)
+        self._whole_id = ""
 
     async def encoded(self) -> Joined:
-        """All renditions, whole.
+        """All renditions, whole; by one process after all, if the film does not come out of its chunks as it should."""
+        try:
+            return await self._joined()
+        except NotCutError as error:
+            workflow.logger.warning("job %s encodes its film once more, in one piece: %s", self._id, error)
+            self._chunks, self._sample_groups, self._one_piece = [Chunk(0)], [], str(error)
+            self._whole_id = WHOLE_ACTIVITY_ID
+            return await self._joined()
 
-        Raises:
-            NotCutError: the film does not come out of its chunks as it should.
-        """
+    async def _joined(self) -> Joined:
         self._quality = await self._found_quality() if self._sample_groups else {}
         made = await self._encode(self._chunks)
         for repair in range(REPAIRS + 1):
@@ -68,77 +68,78 @@ class Film:
             made |= await self._encode([self._chunks[index] for index in sorted(again)])
         return joined
 
-    async def encoded_in_one_piece(self, reason: str) -> Joined:
-        """All renditions, by one process after all."""
-        self._chunks, self._sample_groups, self._one_piece = [Chunk(0)], [], reason
-        return await self.encoded()
-
     async def _found_quality(self) -> Quality:
         """The constant quality that meets the asked bitrates."""
         quality, rounds = first_guess(self._plan, self._video.frame_rate), list[Measured]()
-        while len(rounds) < SAMPLE_ROUNDS and not (rounds and is_near(self._plan, rounds[-1])):
-            rounds.append(await self._measured(quality))
+        while len(rounds) < SAMPLE_ROUNDS and not (rounds and self._is_enough(rounds[-1])):
+            groups = self._sample_groups if rounds else [_half(group) for group in self._sample_groups]
+            rounds.append(await self._measured(quality, groups))
             quality = corrected(self._plan, rounds)
         return quality
 
-    async def _measured(self, quality: Quality) -> Measured:
-        groups = self._sample_groups
-        return added(
-            await together(
-                *(
-                    self._step(
-                        encode_samples,
-                        SamplesRequest(self._id, self._video, self._plan, part, group, quality, self._marks),
-                        Rank.USUAL,
-                        activity_id=samples_activity_id(part),
-                        detail=f"part {part + 1} of {len(groups)}",
-                    )
-                    for part, group in enumerate(groups)
-                )
-            )
-        )
+    def _is_enough(self, measured: Measured) -> bool:
+        is_all = len(measured.seconds) == sum(len(group) for group in self._sample_groups)
+        return is_all and is_near(self._plan, measured)
+
+    async def _measured(self, quality: Quality, groups: list[list[Chunk]]) -> Measured:
+        turns, parts = Turns(self._step), enumerate(groups)
+        requests = [
+            SamplesRequest(self._id, self._video, self._plan, part, group, quality, self._marks)
+            for part, group in parts
+        ]
+        return added(await together(*(self._measure(turns, request, len(groups)) for request in requests)))
+
+    async def _measure(self, turns: Turns, request: SamplesRequest, parts: int) -> Measured:
+        name, detail = samples_activity_id(request.part), f"part {request.part + 1} of {parts}"
+        measured: Measured = await turns.take(request.part, encode_samples, request, activity_id=name, detail=detail)
+        if measured.misfit:
+            raise NotCutError(measured.misfit)
+        return measured
 
     async def _encode(self, chunks: list[Chunk]) -> dict[int, EncodedChunk]:
-        made: list[EncodedChunk] = await together(*(self._encode_chunk(chunk) for chunk in chunks))
+        turns = Turns(self._step)
+        made: list[EncodedChunk] = await together(*(self._encode_chunk(turns, chunk) for chunk in chunks))
         return {chunk.index: chunk for chunk in made}
 
-    async def _encode_chunk(self, chunk: Chunk) -> EncodedChunk:
-        request = ChunkRequest(
-            self._id, self._video, self._plan, chunk, self._marks, self._quality, chunk.index in self._thrifty
-        )
+    async def _encode_chunk(self, turns: Turns, chunk: Chunk) -> EncodedChunk:
+        is_thrifty = chunk.index in self._thrifty
+        request = ChunkRequest(self._id, self._video, self._plan, chunk, self._marks, self._quality, is_thrifty)
         why = f" (in one piece, as {self._one_piece})" if self._one_piece else ""
         detail = f"chunk {chunk.index + 1} of {len(self._chunks)} in {len(self._plan.video)} renditions{why}"
+        name = self._whole_id or chunk_activity_id(chunk.index)
         made = EncodedChunk(chunk.index, is_put_back=True)
-        async with self._window:
-            with self._ranked() as rank:
-                while made.is_put_back:  # the job paused before a worker began the chunk
-                    made = await self._step(
-                        encode_chunk, request, rank, activity_id=chunk_activity_id(chunk.index), detail=detail
-                    )
+        while made.is_put_back:  # the job paused before a worker began the chunk
+            made = await turns.take(chunk.index, encode_chunk, request, activity_id=name, detail=detail)
         if chunk.frames not in (None, made.frames):
             raise NotCutError(f"chunk {chunk.index} has {made.frames} frames instead of {chunk.frames}")
         return made
 
-    @contextmanager
-    def _ranked(self) -> Iterator[Rank]:
-        """The rank of a chunk that is on its way inside the block."""
-        rank = Rank.USUAL if self._in_share < SHARE else Rank.LATER
-        self._in_share += rank is Rank.USUAL
-        try:
-            yield rank
-        finally:
-            self._in_share -= rank is Rank.USUAL
+
+def _half(samples: list[Chunk]) -> list[Chunk]:
+    """Every other, at least one."""
+    return samples[min(1, len(samples) - 1) :: 2]
 
 
 async def together(*work: Coroutine[Any, Any, Any]) -> Any:
-    """Run all at once; the first failure stops the others and is raised when they have ended."""
+    """Run all at once; the first failure stops the others and is raised when they have ended.
+
+    A cancel of the job that comes meanwhile goes before any failure.
+    """
     tasks = [asyncio.create_task(each) for each in work]
     try:
         return await asyncio.gather(*tasks)
     except (Exception, asyncio.CancelledError):
-        for task in tasks:
-            task.cancel()
-        while not all(task.done() for task in tasks):
-            with suppress(asyncio.CancelledError):
-                await workflow.wait(tasks)
+        await stopped(*tasks)
+        stop_if_cancelled()
         raise
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has asked to cancel the job."""
+    return workflow.cancellation_reason() is not None
+
+
+def stop_if_cancelled() -> None:
+    """An activity that succeeds at the last moment, or work that is being ended, swallows the request: look for it."""
+    if is_cancelled():
+        raise asyncio.CancelledError

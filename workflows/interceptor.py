@@ -6,7 +6,6 @@
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +29,7 @@ from temporalio.worker import (
     WorkflowOutboundInterceptor,
 )
 
-from activities.errors import ErrorCode, ErrorDetails, JobError, LostError
+from activities.errors import ErrorCode, ErrorDetails, JobError
 from activities.notify import PROGRESS_SIGNAL, EventLog, Milestone
 from activities.server import Run, registered_search_attributes, request_cancel
 from activities.settings import Settings
@@ -39,6 +38,7 @@ from workflows.job import InvalidJob, Job, Undecodable, publishers_of, sender_of
 from workflows.lifecycle import STEPS, Outcome, Step, final_error, job_success, reason
 from workflows.options import WORKFLOW
 from workflows.outbox import Outbox
+from workflows.record import Record
 
 BUG_ATTEMPTS = 3
 """Attempts for an error that nobody foresaw: it may have been a hiccup, but probably is a bug."""
@@ -85,8 +85,7 @@ class _Activity(ActivityInboundInterceptor):
         except JobError as error:
             activity.logger.warning("%s: %s", error.code.title, error, exc_info=error)
             final = not error.retryable or activity.info().attempt >= Settings.from_environment().fault_attempts
-            lost = error.lost if isinstance(error, LostError) else []
-            raise _application_error(error.code, str(error), final=final, lost=lost) from None
+            raise _application_error(error.code, str(error), final=final) from None
         except Exception as error:  # noqa: BLE001 - the last place where an error can get its code
             activity.logger.exception("unexpected error in activity %s", activity.info().activity_type)
             text = (
@@ -97,8 +96,8 @@ class _Activity(ActivityInboundInterceptor):
             raise _application_error(ErrorCode.INTERNAL, text, final=final) from None
 
 
-def _application_error(code: ErrorCode, text: str, *, final: bool, lost: Sequence[str] = ()) -> ApplicationError:
-    details = ErrorDetails(code.number, code.title, [*lost])
+def _application_error(code: ErrorCode, text: str, *, final: bool) -> ApplicationError:
+    details = ErrorDetails(code.number, code.title)
     return ApplicationError(text[:MAX_MESSAGE], details, type=code.title, non_retryable=final)
 
 
@@ -110,6 +109,7 @@ class _Workflow(WorkflowInboundInterceptor):
     """An error of our own that no code awaits."""
 
     def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        self.record = Record()
         super().init(_Activities(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
@@ -159,12 +159,13 @@ class _Workflow(WorkflowInboundInterceptor):
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or (error and is_cancelled_exception(error)):
             return
-        outcome = Outcome(self.job, request, None if error else task.result())
+        outcome = Outcome(self.job, request, None if error else task.result(), self.record)
         if isinstance(error, ActivityError):
             if step.failure:
                 self.outbox.emit(step.failure(reason(error)), step.watch(outcome))
         elif step.event:
-            self.outbox.emit(step.event(outcome), step.watch(outcome))
+            if body := step.event(outcome):
+                self.outbox.emit(body, step.watch(outcome))
         elif plan := step.watch(outcome):
             self.outbox.watch(plan)
 
@@ -239,6 +240,8 @@ class _Activities(WorkflowOutboundInterceptor):
 
     def start_activity(self, input: StartActivityInput) -> "workflow.ActivityHandle[Any]":
         handle = super().start_activity(input)
+        if input.activity_id:
+            self.life.record.follow(input.activity_id, handle)
         if step := STEPS.get(input.activity):
             self.life.board.enter(step.phase)
             handle.add_done_callback(lambda task: self.life.finished(step, input.args[0], task))

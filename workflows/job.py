@@ -14,6 +14,7 @@ from activities.thumbnails import Thumbnails
 from publishers.config import MessagePublisher
 from publishers.events import Sender
 from publishers.wire import Wire
+from workflows.limits import excess
 
 MAX_PUBLISHERS = 5
 MAX_PROBLEMS = 50
@@ -57,6 +58,19 @@ class Job(Wire):
     def makes_thumbnails(self) -> bool:
         return self.thumbnails is not None and self.thumbnails.generate
 
+    @property
+    def watermark_names(self) -> list[str]:
+        """Files of the source folder that lie over the picture."""
+        watermarks = self.content_processing.visible_video_watermarks or []
+        return list(dict.fromkeys(each.watermark_file_name for each in watermarks))
+
+    @property
+    def sends_ahead(self) -> bool:
+        """Whether one format can be sent while there is something else to do for the title."""
+        return (
+            len(self.content_processing.output_format) > 1 or self.image_extraction is not None or self.makes_thumbnails
+        )
+
     @classmethod
     def parse(cls, description: object) -> "Job":
         """Read a JSON object.
@@ -68,6 +82,9 @@ class Job(Wire):
             return description
         if not isinstance(description, dict):
             raise InvalidJob([f"the job must be a JSON object, not {_json_type(description)}"])
+        if found := excess(description):
+            name, problem = found
+            raise InvalidJob([f"{_printable(name)}: {problem}"])
         try:
             return cls.model_validate(description)
         except ValidationError as error:

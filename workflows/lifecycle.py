@@ -1,7 +1,8 @@
 """Which activity belongs to which phase, and which event its outcome is: the contract's section 1 as one table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,7 +15,14 @@ from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
 from workflows.job import InvalidJob, Job
-from workflows.options import chunk_activity_id, deliver_activity_id, samples_activity_id
+from workflows.options import (
+    WHOLE_ACTIVITY_ID,
+    chunk_activity_id,
+    deliver_activity_id,
+    package_activity_id,
+    samples_activity_id,
+)
+from workflows.record import Record
 
 
 class Phase(StrEnum):
@@ -35,6 +43,7 @@ class Outcome:
     job: Job
     request: Any
     result: Any
+    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,9 @@ class WatchPlan:
     shares: list[Share]
     event: str | None = None
     film_seconds: float = 0.0
+    started: datetime | None = None
+    """When its first activity was handed out, if that was before."""
+    whole: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +64,8 @@ class Step:
     """What one kind of activity means to the client."""
 
     phase: Phase
-    event: Callable[[Outcome], events.Body] | None = None
+    event: Callable[[Outcome], events.Body | None] | None = None
+    """None = not before others are done, too."""
     failure: Callable[[str], events.Body] | None = None
     """The event of a failure that does not end the job."""
     watch: Callable[[Outcome], WatchPlan | None] = lambda _: None
@@ -152,10 +165,15 @@ def _video_encoding_started(outcome: Outcome) -> events.Body:
     )
 
 
-def _encoding_finished(outcome: Outcome) -> events.Body:
+def _encoding_finished(outcome: Outcome) -> events.Body | None:
+    """Of the first format; not before all are packaged."""
     made: Plan = outcome.request.plan
-    packaged: Packaged = outcome.result
-    measured = {rendition.name: rendition for rendition in packaged.renditions}
+    packaged: list[Packaged | None] = [outcome.result]
+    if outcome.request.only:
+        packaged = [outcome.record.results.get(package_activity_id(name)) for name in outcome.request.formats]
+    if not packaged[0] or not all(packaged):
+        return None
+    measured = {rendition.name: rendition for rendition in packaged[0].renditions}
     video = [
         events.MeasuredRendition(
             kind="Video",
@@ -219,9 +237,25 @@ def _encoding(outcome: Outcome) -> WatchPlan:
         *(Share(samples_activity_id(part), pixels * seconds) for part, seconds in enumerate(samples)),
         *(Share(chunk_activity_id(chunk.index), pixels * seconds) for chunk, seconds in chunks),
         Share("join-chunks" if made.chunks else "copy-video", 0.01 * work),
-        Share("package", 0.03 * work),
+        *_packaging(outcome.job, 0.03 * work),
     ]
-    return WatchPlan(Phase.ENCODING, shares, events.EncodingProgress.__name__, made.duration)
+    whole = Share(WHOLE_ACTIVITY_ID, pixels * made.duration) if len(made.chunks) > 1 else None
+    ahead = outcome.record if outcome.request.picture else Record()  # of another picture, nothing counts
+    begun = [moment for share in shares if (moment := ahead.begun.get(share.activity_id))]
+    return WatchPlan(
+        Phase.ENCODING,
+        [replace(share, is_done=share.activity_id in ahead.results) for share in shares],
+        events.EncodingProgress.__name__,
+        made.duration,
+        min(begun, default=None),
+        whole,
+    )
+
+
+def _packaging(job: Job, weight: float) -> list[Share]:
+    formats = job.content_processing.output_format
+    ids = [package_activity_id(name) for name in formats] if job.sends_ahead else ["package"]
+    return [Share(id_, weight / len(ids)) for id_ in ids]
 
 
 def _publishing(outcome: Outcome) -> WatchPlan:
@@ -242,14 +276,8 @@ STEPS: dict[str, Step] = {
     "validate": Step(Phase.PRE_VALIDATION, _job_created, watch=_acquisition),
     "acquire": Step(Phase.ACQUISITION, _content_acquired),
     "map_media": Step(Phase.MEDIA_MAPPING, _content_mapped),
-    "prepare_watermarks": Step(Phase.MEDIA_MAPPING),
     "prepare_text": Step(Phase.MEDIA_MAPPING, _content_pre_processed),
     "plan": Step(Phase.ENCODING, _video_encoding_started, watch=_encoding),
-    "encode_audio": Step(Phase.ENCODING),
-    "encode_samples": Step(Phase.ENCODING),
-    "encode_chunk": Step(Phase.ENCODING),
-    "join_chunks": Step(Phase.ENCODING),
-    "copy_video": Step(Phase.ENCODING),
     "package": Step(Phase.ENCODING, _encoding_finished, watch=_publishing_unless_images),
     "make_thumbnails": Step(
         Phase.IMAGE_EXTRACTION,
@@ -264,7 +292,8 @@ STEPS: dict[str, Step] = {
     ),
     "deliver": Step(Phase.PUBLISHING, _content_published),
 }
-"""By activity name. The events of the run's end are made by `job_success` and `final_error`."""
+"""By activity name. Those that are not here tell nothing, and may begin before their phase. The events of the run's end
+are made by `job_success` and `final_error`."""
 
 OUT_OF_TIME = {
     Phase.PRE_VALIDATION: ErrorCode.PREVALIDATION,

@@ -1,10 +1,28 @@
 """What the service writes to its log, and what it does not."""
 
 import logging
+from typing import Any
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # They log what they raise, with stack traces and at times with credentials; what is raised is told by the publishers.
 SILENCED = ("azure", "boto3", "botocore", "pika", "urllib3")
+
+
+def printable(text: str) -> str:
+    """One line that says what it says: what a job contains must steer neither a terminal nor who reads a log."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class Lines(logging.Formatter):
+    """One line a record; those of a stack trace are indented: nothing that a client has named looks like one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging has given it
+        """See base class."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the same
+        """See base class."""
+        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).splitlines())
 
 
 def log_to_stderr(level: str) -> None:
@@ -13,6 +31,8 @@ def log_to_stderr(level: str) -> None:
     Raises:
         ValueError: there is no such level.
     """
-    logging.basicConfig(level=level.upper(), format=FORMAT)
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines(FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)

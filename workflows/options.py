@@ -10,8 +10,9 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 
 from activities.acquire import acquire
+from activities.ahead import look_ahead
 from activities.cleanup import clean_up, delete_source
-from activities.deliver import deliver
+from activities.deliver import deliver, send_media
 from activities.drm.keys import check_keys
 from activities.encode import encode_audio, encode_chunk, encode_samples
 from activities.images import extract_images
@@ -30,11 +31,16 @@ RESEND_WORKFLOW = "ResendEvents"
 SWEEP_WORKFLOW = "Sweep"
 END_WORKFLOW = "EndJob"
 CONTROL_QUEUE = "encoding"
-"""Workflows, transfers and events."""
+"""Workflows and events."""
+FILES_QUEUE = "encoding-files"
+"""Validation, transfers and probing: jobs that have begun go before others, and events wait for none of it."""
+PROGRESS_QUEUE = "encoding-progress"
+"""Reporters of progress, which stay for a whole phase: those that find no place hold up nothing else."""
 TRANSCODE_QUEUE = "encoding-transcode"
 """Video, which keeps cores busy for long; separate, or progress reports would wait behind chunks."""
 MEDIA_QUEUE = "encoding-media"
-"""Sound, packaging and stills, on the same workers: a job that needs nothing else does not wait behind chunks."""
+"""What else reads or writes a whole title (packets, sound, packaging, stills), on the same workers: a job that needs
+nothing else does not wait behind chunks."""
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=30)
 # No limit of attempts: a worker that shuts down uses one up. Which faults are final is decided where they are
@@ -74,17 +80,18 @@ class Options:
 
     summary: str
     budget: timedelta
-    queue: str = CONTROL_QUEUE
+    queue: str = FILES_QUEUE
 
 
 OPTIONS: dict[Callable[..., Any], Options] = {
     check_keys: Options("check that the keys can be had", timedelta(minutes=10)),
     validate: Options("check both locations", timedelta(minutes=10)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
+    look_ahead: Options("find the film and plan it, while other files arrive", timedelta(hours=6), MEDIA_QUEUE),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),
     prepare_watermarks: Options("read the watermarks", timedelta(hours=1), MEDIA_QUEUE),
     prepare_text: Options("convert subtitles to WebVTT", timedelta(hours=1)),
-    plan: Options("choose renditions and chunks", timedelta(hours=6)),
+    plan: Options("choose renditions and chunks", timedelta(hours=6), MEDIA_QUEUE),
     encode_audio: Options("encode all sound", timedelta(days=2), MEDIA_QUEUE),
     encode_samples: Options("find the rates by samples", timedelta(days=1), TRANSCODE_QUEUE),
     encode_chunk: Options("encode video", timedelta(days=7), TRANSCODE_QUEUE),
@@ -93,10 +100,15 @@ OPTIONS: dict[Callable[..., Any], Options] = {
     package: Options("write segments and manifests", timedelta(hours=12), MEDIA_QUEUE),
     make_thumbnails: Options("make thumbnails for the seek bar", timedelta(hours=6), MEDIA_QUEUE),
     extract_images: Options("extract still frames", timedelta(hours=1), MEDIA_QUEUE),
+    send_media: Options("send media, to be published later", timedelta(days=1)),
     deliver: Options("publish media, then manifests", timedelta(days=1)),
     clean_up: Options("remove the workspace", timedelta(minutes=10)),
     delete_source: Options("remove the files from the source folder", timedelta(minutes=10)),
 }
+
+
+WHOLE_ACTIVITY_ID = "encode-video-whole"
+"""Names the activity that encodes a film once more, in one piece."""
 
 
 def chunk_activity_id(index: int) -> str:
@@ -107,6 +119,16 @@ def chunk_activity_id(index: int) -> str:
 def samples_activity_id(part: int) -> str:
     """Names the activity that encodes a part of the samples."""
     return f"encode-samples-{part:02}"
+
+
+def package_activity_id(output_format: str) -> str:
+    """Names the activity that packages one format by itself."""
+    return f"package-{output_format}"
+
+
+def send_activity_id(output_format: str) -> str:
+    """Names the activity that sends the media of one format ahead."""
+    return f"send-{output_format}"
 
 
 def deliver_activity_id(output_format: str) -> str:
@@ -121,8 +143,18 @@ async def perform(
     activity_id: str | None = None,
     detail: str = "",
     priority: Priority = Priority.default,
+    patience: timedelta | None = None,
 ) -> Result:
-    """Run one activity with its options; `detail` goes behind its summary in the UI."""
+    """Run one activity with its options.
+
+    Args:
+        activity: one of `OPTIONS`.
+        request: its argument.
+        activity_id: where its name is not enough.
+        detail: goes behind its summary in the UI.
+        priority: who goes first.
+        patience: how long it waits for a worker; None = for ever.
+    """
     options = OPTIONS[activity]
     return await workflow.execute_activity(
         activity,
@@ -130,6 +162,7 @@ async def perform(
         activity_id=activity_id or str(activity.__name__).replace("_", "-"),
         task_queue=options.queue,
         schedule_to_close_timeout=options.budget,
+        schedule_to_start_timeout=patience,
         heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=RETRY,
         # An activity that owns files or a process has to be gone before anything else touches them.

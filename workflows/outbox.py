@@ -6,6 +6,7 @@ a `Watching` between the event that opens its phase and the one that closes it: 
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,20 +14,12 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
-from activities.notify import (
-    REPORT_INTERVAL,
-    PublishRequest,
-    Reported,
-    ReportRequest,
-    Watch,
-    check_receivers,
-    publish_events,
-    report_progress,
-)
+from activities.notify import REPORT_INTERVAL, PublishRequest, Watch, check_receivers, publish_events
+from activities.report import Reported, ReportRequest, report_progress
 from publishers.config import MessagePublisher
 from publishers.events import Body, FinalError, Message, Sender, message
 from workflows.lifecycle import WatchPlan, reason
-from workflows.options import HEARTBEAT_TIMEOUT
+from workflows.options import HEARTBEAT_TIMEOUT, PROGRESS_QUEUE
 
 BATCH_EVENTS = 50
 # The server keeps trying as long as the run is open; the drain at its end has the deadline.
@@ -34,6 +27,8 @@ FOREVER = timedelta(days=365)
 PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 CHECK_TIMEOUT = timedelta(minutes=1)
 REPORTER_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
+LATE_REPORTERS = "reporters-begin-late"
+"""Runs from before start a reporter for every phase, however short."""
 
 
 @dataclass
@@ -41,9 +36,17 @@ class Watching:
     """A phase's progress in the lanes."""
 
     watch: Watch
+    lasts: bool = False
+    """The phase has gone on for so long that its progress is worth telling."""
     over_at: datetime | None = None
     completed: bool = False
     """The phase is over because it succeeded."""
+
+    async def age(self) -> None:
+        """Wait until the phase lasts, or is over."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self.over_at is not None, timeout=REPORT_INTERVAL)
+        self.lasts = True
 
 
 class Lane:
@@ -132,10 +135,13 @@ class Lane:
     async def _report(self, watching: Watching) -> list[Message]:
         """Let progress flow until the phase is over; returns the last progress event where it is still due."""
         reported = Reported()
+        if not watching.lasts:
+            await workflow.wait_condition(lambda: watching.lasts)
         if watching.over_at is None:
             reporter = workflow.start_activity(
                 report_progress,
                 ReportRequest(watching.watch, self.publisher),
+                task_queue=PROGRESS_QUEUE,
                 start_to_close_timeout=FOREVER,
                 heartbeat_timeout=REPORTER_HEARTBEAT_TIMEOUT,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -200,11 +206,14 @@ class Outbox:
             event=plan.event,
             sender=self.sender,
             sequence_number=self._count,
-            started=workflow.now(),
+            started=plan.started or workflow.now(),
             shares=plan.shares,
             film_seconds=plan.film_seconds,
+            whole=plan.whole,
         )
-        self.watching = Watching(watch)
+        self.watching = Watching(watch, lasts=not workflow.patched(LATE_REPORTERS))
+        if not self.watching.lasts:
+            self._aging = asyncio.create_task(self.watching.age())
         self._put(self.watching)
 
     def _end_watch(self, *, completed: bool) -> None:

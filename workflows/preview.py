@@ -127,10 +127,8 @@ def _page(folder: Path, player: Path | None) -> str:
 
 def _inside(folder: Path, name: str) -> Path:
     """The file of that name, wherever links and `..` lead: not out of the folder."""
-    try:
+    with suppress(ValueError, OSError):  # a zero byte, a name that no disk takes
         path = Path(os.path.realpath(folder / name))
-    except ValueError:  # a zero byte
-        raise web.HTTPNotFound from None
-    if not path.is_relative_to(os.path.realpath(folder)) or not path.is_file():
-        raise web.HTTPNotFound
-    return path
+        if path.is_relative_to(os.path.realpath(folder)) and path.is_file():
+            return path
+    raise web.HTTPNotFound

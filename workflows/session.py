@@ -4,13 +4,14 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -20,6 +21,8 @@ from temporalio.client import Client
 
 from activities.settings import Settings
 from activities.storage.config import FilesLocation, Location, WritableLocation
+from publishers.addresses import VARIABLE as HOSTS
+from publishers.addresses import private_host
 from publishers.config import Files, MessagePublisher
 from publishers.events import Message
 from publishers.roots import VARIABLE, FolderError, local_path
@@ -31,6 +34,8 @@ from workflows.options import CONTROL_QUEUE
 from workflows.plugin import workers
 
 RUN_FOLDER = "encoding-run-"
+ADDRESS = re.compile(r"""://([^/;?#\s"\\@]+)""")
+"""Its host, and the port where it has one."""
 BAR_INTERVAL = 0.5
 """Seconds between two looks at the phases."""
 EXIT_INTERRUPTED = 130
@@ -52,12 +57,13 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
     if os.environ.get("TEMPORAL_ADDRESS"):
         yield Place(await jobs.connect())
         return
-    # Whoever runs this command may read and write these folders anyway; a worker that serves others has to be told.
+    # Whoever runs this command may go to these places anyway; a worker that serves others has to be told.
     os.environ.setdefault(VARIABLE, ":".join(_own_folders(job)))
+    os.environ.setdefault(HOSTS, ",".join(_own_hosts(job)))
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_run_folder(Settings.from_environment().work_root))
         os.environ["ENCODING_WORK_ROOT"] = str(folder)
-        settings = Settings.from_environment()
+        settings = replace(Settings.from_environment(), version=None)  # nobody makes one the current one here
         server = await stack.enter_async_context(embedded_server(folder))
         client = await jobs.connect(server.address)
         await stack.enter_async_context(workers(client, settings))
@@ -102,6 +108,17 @@ def _own_folders(job: Job) -> list[str]:
                 path.mkdir(parents=True, exist_ok=True)
             folders.append(path)
     return [str(folder) for folder in dict.fromkeys(folders) if folder and folder.is_dir()]
+
+
+def _own_hosts(job: Job) -> Iterator[str]:
+    """The hosts that the job names, in whatever field, with their ports."""
+    brokers = (
+        f"amqp://{section.host}:{section.port}" for section in job.message_publishers if section.type == "RabbitMQ"
+    )
+    for host in ADDRESS.findall(" ".join([json.dumps(job.to_json_object()), *brokers])):
+        with suppress(ValueError):  # a public one can have a name that no private one has
+            private_host(host)
+            yield host
 
 
 def _path(section: Location | MessagePublisher) -> Path | None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
-from activities.ended import EndedRun, EndRequest, end_runs, read_ended, remove_abandoned, remove_workspace
+from activities.ended import EndedRun, EndRequest, end_runs, read_ended
+from activities.leftovers import remove_abandoned, remove_workspace
 from activities.notify import PublishRequest
 from activities.server import Run
 from publishers.events import FINAL, message
@@ -23,7 +25,11 @@ BUDGET = timedelta(minutes=10)
 SETTLING = timedelta(seconds=5)
 """After which the run's activities have noticed that it is over, and neither send nor write any more."""
 DELIVERY_BUDGET = timedelta(days=1)
-"""For receivers that are down."""
+"""For receivers and locations that are down."""
+FOREVER = timedelta(days=365)
+"""Until the server forgets the run: it then is no job's last one any more."""
+READ_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=15))
+"""Somebody may have to bring a key, or code that the run's history fits."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Sweep:
 
 @workflow.defn(name=END_WORKFLOW)
 class EndJob:
-    """Ends one of them: its FinalError behind all that it had told, and no files."""
+    """Ends one of them: its FinalError behind all that it had told, and no files, neither here nor published."""
 
     @workflow.run
     async def run(self, run: Run) -> list[str | None]:
@@ -83,7 +89,8 @@ class EndJob:
         ended = await workflow.execute_activity(
             read_ended,
             run,
-            schedule_to_close_timeout=DELIVERY_BUDGET,
+            schedule_to_close_timeout=FOREVER,
+            retry_policy=READ_RETRY,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             summary="read how the job was ended, and what is still to be told",
         )
@@ -100,12 +107,12 @@ class EndJob:
             await workflow.execute_activity(
                 remove_workspace,
                 run,
-                schedule_to_close_timeout=BUDGET,
+                schedule_to_close_timeout=DELIVERY_BUDGET,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                summary="remove the workspace",
+                summary="withdraw what is published, and remove the workspace",
             )
         except ActivityError as error:
-            workflow.logger.error("the workspace of job %s could not be removed: %s", run.workflow_id, reason(error))
+            workflow.logger.error("what job %s has left could not be removed: %s", run.workflow_id, reason(error))
 
 
 def owed(ended: EndedRun, run: Run, namespace: str) -> list[PublishRequest]:

@@ -1,7 +1,8 @@
 """Asks a key service for keys: SPEKE v2 over HTTPS."""
 
 import os
-from contextlib import closing
+import socket
+from contextlib import closing, suppress
 from hashlib import sha1, sha256
 from ssl import SSLSocket
 from typing import Any, ClassVar, cast
@@ -16,12 +17,15 @@ from urllib3.util import make_headers, parse_url
 from activities.drm.config import DrmManaged, thumbprints
 from activities.drm.key import DrmError
 from publishers import tls
+from publishers.addresses import AddressError, reachable
+from publishers.web import guarded
 
 PROXY = "HTTPS_PROXY"
 TIMEOUT = Timeout(connect=10, read=30)
 LONGEST = 1 << 20
 """Bytes of an answer; real ones have a few thousand."""
 OK, TOO_MANY, BROKEN = 200, 429, 500
+HTTPS = 443
 REMEDIES = {
     401: "refused TenantId and ManagementKey; correct them",
     403: "refused TenantId and ManagementKey; correct them",
@@ -53,6 +57,8 @@ def answer(managed: DrmManaged, document: bytes) -> bytes:
             )
             with closing(response):
                 return _content(response)
+    except AddressError as error:
+        raise DrmError(f"DrmManaged.ApiUrl: {error}") from None
     except WrongCertificate:
         raise DrmError("DrmManaged.Thumbprints: the key service's certificate has none of them") from None
     except SSLError:
@@ -89,18 +95,21 @@ def _content(response: BaseHTTPResponse) -> bytes:
 
 def _manager(managed: DrmManaged) -> PoolManager:
     context = tls.verifying()
-    manager = _proxy(context) if managed.proxy else PoolManager(ssl_context=context)
+    manager = _proxy(context, managed.api_url) if managed.proxy else PoolManager(ssl_context=context)
     if managed.thumbprints:
         pins = thumbprints(managed.thumbprints)
         pool = type("_Pool", (HTTPSConnectionPool,), {"ConnectionCls": type("_Pinned", (_Pinned,), {"pins": pins})})
         manager.pool_classes_by_scheme = {**manager.pool_classes_by_scheme, "https": pool}
-    return manager
+    return manager if managed.proxy else guarded(manager)
 
 
-def _proxy(context: Any) -> ProxyManager:
+def _proxy(context: Any, api_url: str) -> ProxyManager:
+    """It looks names up itself, and is not asked for what is private as far as this worker knows."""
     url = os.environ.get(PROXY) or os.environ.get(PROXY.lower())
     if not url:
         raise DrmError(f"DrmManaged.Proxy is true, but the worker has no {PROXY}; set it there, or Proxy to false")
+    with suppress(socket.gaierror):  # where a proxy is, workers often know no names
+        reachable(urlsplit(api_url).hostname or "", HTTPS)
     login = parse_url(url).auth
     headers = make_headers(proxy_basic_auth=login) if login else None
     return ProxyManager(url, proxy_headers=headers, ssl_context=context, proxy_ssl_context=tls.verifying())

@@ -38,7 +38,7 @@ def decide(candidates: list[Candidate], mappings: MediaMappings, *, all_videos: 
     heard = sorted(sound(candidates, container, mappings), key=lambda track: track.descriptive)
     read = words(candidates, container, mappings)
     mapped = Mapped(
-        best and VideoTrack(best[0].file, **vars(best[1])),
+        best_video(candidates),
         [track for track in heard if kept(track.language, mappings.audio_languages)],
         [track for track in read if wanted(track, mappings)],
         _variants(candidates) if all_videos else [],
@@ -48,6 +48,12 @@ def decide(candidates: list[Candidate], mappings: MediaMappings, *, all_videos: 
     if mappings.fail_on_ignored_tracks:
         _check_ignored(candidates, [*mapped.variants, *([mapped.video] if mapped.video else [])], heard, read)
     return mapped
+
+
+def best_video(candidates: list[Candidate]) -> VideoTrack | None:
+    """The film; other candidates than those that may be it count for nothing."""
+    best = _best_video(candidates)
+    return VideoTrack(best[0].file, **vars(best[1])) if best else None
 
 
 def _videos(candidates: list[Candidate]) -> list[tuple[Candidate, VideoStream]]:

@@ -18,7 +18,10 @@ SAID = {
 SAID_OF_MEMORY = ("malloc of size", "bad_alloc")
 """Not "Out of memory", which ffprobe also says of a file with too many tracks."""
 MEMORY = "{name} needs more memory than it may take on the worker; see ENCODING_TOOL_MEMORY_MB"
-KILLED = "{name} was killed (signal {signal}); check the worker's memory, and ENCODING_TOOL_MEMORY_MB"
+KILLED = (
+    "{name} was killed (signal {signal}); check the worker's memory, and ENCODING_TOOL_MEMORY_MB and "
+    "ENCODING_TOOL_CPU_HOURS there"
+)
 
 
 def fault_of(ended: Exit, name: str) -> str | None:

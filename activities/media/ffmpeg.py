@@ -1,5 +1,6 @@
 """Runs ffmpeg: its progress, its exits and what they mean."""
 
+import re
 from collections.abc import Callable
 
 from temporalio import activity
@@ -17,12 +18,19 @@ PASSING = {
     STOPPED: "the encoder of {subject} was asked to stop from outside; check who ends processes on the worker",
 }
 """Exits that are not the content's fault; others are 256 less the number of an error of the system."""
+MICROSECONDS = re.compile(r"[0-9]{1,18}")
+"""Before the first picture ffmpeg tells a negative time, or none."""
 OnSeconds = Callable[[float], None]
 """Called with the seconds of film that are done."""
 
 
-async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = lambda _: None) -> None:
-    """Run to the end. `subject` names the client's file in messages.
+async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = lambda _: None) -> int:
+    """Run to the end, and return the number of pictures in the first output.
+
+    Args:
+        command: all arguments.
+        subject: names the client's file in messages.
+        on_seconds: is told how far it is.
 
     Raises:
         EncodingError: it failed; `retryable` where that was not the content's fault.
@@ -40,6 +48,7 @@ async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = l
     if ended.status:
         activity.logger.warning("ffmpeg ended with status %s: %s", ended.status, ended.errors)
         raise _failure(ended, subject)
+    return progress.frames
 
 
 class _Progress:
@@ -48,16 +57,23 @@ class _Progress:
     def __init__(self, on_seconds: OnSeconds) -> None:
         self.value = 0
         """microseconds"""
+        self.frames = 0
         self._on_seconds = on_seconds
 
     def read(self, line: str) -> None:
         key, _, value = line.partition("=")
-        if key == "out_time_us" and value.lstrip("-").isdecimal():
+        if key == "out_time_us" and MICROSECONDS.fullmatch(value):
             self.value = max(self.value, int(value))
             self._on_seconds(self.value / 1_000_000)
+        elif key == "frame" and value.isdecimal():
+            self.frames = int(value)
 
 
 def _failure(ended: Exit, subject: str) -> EncodingError:
+    if ended.is_too_large:
+        return EncodingError(
+            f"the encoder of {subject} would write a larger file than it may; see ENCODING_TOOL_FILE_GB"
+        )
     passing = PASSING.get(ended.status, "").format(subject=subject) or FAULTS.get(256 - ended.status)
     if fault := fault_of(ended, f"the encoder of {subject}") or passing:
         return EncodingError(fault, retryable=True)

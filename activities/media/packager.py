@@ -212,6 +212,8 @@ async def run_packager(
 
 
 def _failure(ended: Exit, who: str, sources: Mapping[str, str]) -> EncodingError:
+    if ended.is_too_large:
+        return EncodingError(f"{who} would write a larger file than it may on the worker; see ENCODING_TOOL_FILE_GB")
     if fault := fault_of(ended, who) or (any(words in ended.errors for words in UNWRITTEN) and FULL.format(who=who)):
         return EncodingError(fault, retryable=True)
     unread = re.search(r"Cannot parse media file (.+?\.mp4)", ended.errors)

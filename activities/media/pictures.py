@@ -3,6 +3,7 @@
 Every packet is read, none is decoded.
 """
 
+import asyncio
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ async def pictures(source: Input, index: int) -> Pictures:
     await _read([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
     if not packets.times:
         raise ProbeError("has no pictures, or they have no times; it is damaged")
-    return packets.found()
+    return await asyncio.to_thread(packets.found)  # a second and more for a long film
 
 
 async def skips_pictures(source: Input, index: int) -> bool:

@@ -217,11 +217,11 @@ def _check_size(stream: dict[str, Any], width: int, height: int) -> None:
 
 
 def _check_time(stream: dict[str, Any], container: dict[str, Any]) -> None:
-    seconds = _start(stream, container) + _duration(stream, container)
-    if not 0 <= seconds <= LONGEST:  # also where it is no number
+    start, seconds = _start(stream, container), _duration(stream, container)
+    if not 0 <= seconds <= start + seconds <= LONGEST:  # also where it is no number
         raise ProbeError(
-            f"has a track that ends at {seconds:g} s (track {stream['index']}), and films are not longer than "
-            f"{LONGEST / 3600:.0f} hours; it is damaged"
+            f"has a track that lasts {seconds:g} s from {start:g} s on (track {stream['index']}), and films are not "
+            f"longer than {LONGEST / 3600:.0f} hours; it is damaged"
         )
 
 
@@ -299,8 +299,9 @@ def _pixel_aspect(stream: dict[str, Any]) -> str:
 
 
 def _ratio(stream: dict[str, Any]) -> Fraction:
-    ratio = stream.get("sample_aspect_ratio", "1:1").replace(":", "/")
-    return Fraction(ratio) if ratio not in ("0/1", "N/A") else Fraction(1)
+    told = stream.get("sample_aspect_ratio", "N/A").replace(":", "/")
+    ratio = Fraction(told if told != "N/A" else 1)
+    return ratio if ratio > 0 else Fraction(1)
 
 
 def _is_turned(stream: dict[str, Any]) -> bool:

@@ -1,10 +1,9 @@
-"""Runs one external tool: it takes no more memory than it may, and nothing of it outlives the activity."""
+"""Runs one external tool: it takes and reaches no more than it may, and nothing of it outlives the activity."""
 
 import asyncio
-import ctypes
 import os
-import resource
 import signal
+import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,14 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from activities.media.confine import confined
 from activities.settings import Settings
 
 TAIL_LINES = 20
 STALL_LOOK = 1.0
 DYING = 10.0
 """Seconds that a killed tool is waited for."""
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,11 @@ class Exit:
     def was_killed(self) -> bool:
         """By a signal, from outside."""
         return self.status < 0
+
+    @property
+    def is_too_large(self) -> bool:
+        """It has written more into one file than it may."""
+        return self.status == -signal.SIGXFSZ
 
 
 class StalledError(Exception):
@@ -54,22 +57,14 @@ async def run(
     """Run a tool to its end; lines of its standard output go to `on_line`.
 
     Args:
+        cwd: None = a folder of its own, which holds nothing and takes nothing.
         stalled: a value that changes as long as the tool gets on; None = the tool is not watched.
 
     Raises:
         StalledError: the value stood still for `stall_timeout`.
     """
     settings = Settings.from_environment()
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=cwd,
-        env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-        start_new_session=True,
-        preexec_fn=_confined(settings.tool_memory),
-    )
+    process = await _started(command, cwd, settings, has_input=stdin is not None)
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     work = [
         asyncio.create_task(process.wait()),
@@ -92,27 +87,21 @@ async def run(
     return Exit(process.returncode or 0, "\n".join(tail).replace(f"{settings.work_root}/", ""))
 
 
-def die_with_parent() -> None:
-    """Run in a new child: SIGKILL when its parent dies, since then nobody is left to stop it."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _confined(memory: int) -> Callable[[], None]:
-    """Run in a new child: three system calls and nothing else.
-
-    Args:
-        memory: MiB. Memory that is written to counts, not addresses that threads and libraries only reserve.
-    """
-    allowed = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    wanted = memory << 20
-    most = wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
-
-    def confine() -> None:
-        die_with_parent()
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-    return confine
+async def _started(
+    command: list[str], cwd: Path | None, settings: Settings, *, has_input: bool
+) -> asyncio.subprocess.Process:
+    # Gone when the tool has started: in a folder that is no more, no file can be made or found.
+    with tempfile.TemporaryDirectory(prefix="encoding-tool-") as empty, confined(command, settings) as confine:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE if has_input else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=cwd or empty,
+            env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
+            start_new_session=True,
+            preexec_fn=confine,
+        )
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

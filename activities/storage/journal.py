@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from activities.storage.base import Kept
+
+NOTE = TypeAdapter(tuple[str, str, str])
 
 
 class Journal:
@@ -16,10 +20,10 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self._notes: dict[str, dict[str, str]] = {}
-        text = path.read_text() if path.exists() else ""
+        text = path.read_text(errors="replace") if path.exists() else ""
         for line in text.splitlines():
-            with suppress(ValueError):  # a line that a killed process did not end
-                name, key, value = json.loads(line)
+            with suppress(ValueError):  # a line that a killed process did not end, or a disk has lost
+                name, key, value = NOTE.validate_json(line)
                 self._notes.setdefault(name, {})[key] = value
         self._line_end = "\n" if text and not text.endswith("\n") else ""
 

@@ -1,7 +1,7 @@
 """Storing files: several at once, large ones in parts, going on where an earlier attempt has left off."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from activities.storage.base import Content, OnBytes, Span, Storage, Upload
@@ -24,11 +24,23 @@ async def stored(storage: Storage, files: Sequence[tuple[Content, str]], on_byte
     await together(*(stoppable(work.lane) for _ in range(max(1, storage.lanes))))
 
 
-async def deleted(storage: Storage, names: Sequence[str], journal: Journal | None = None) -> None:
-    """Remove files, one after the other, and what unfinished uploads have left of them."""
+async def deleted(
+    storage: Storage,
+    names: Sequence[str],
+    journal: Journal | None = None,
+    *,
+    only_while: Callable[[], bool] = lambda: True,
+) -> None:
+    """Remove files, one after the other, and what unfinished uploads have left of them.
+
+    Args:
+        only_while: asked before each; may fail as a storage does.
+    """
 
     def delete(stop: Stop) -> None:
         for name in names:
+            if not persistently(only_while, stop):
+                return
             kept = journal.about(name) if journal else {}
             kept.pop(DONE, None)  # before it is true: a killed worker must not leave it behind
             persistently(partial(storage.delete, name, kept), stop)

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from botocore.exceptions import ClientError
@@ -23,6 +24,16 @@ VARIABLES = {
     "EndpointUrl": "ENCODING_WORK_STORE_ENDPOINT",
     "UriPath": "ENCODING_WORK_STORE",
 }
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An upload that was begun."""
+
+    name: str
+    id: str
+    begun_at: float
+    """Unix time"""
 
 
 class OwnBucket(S3CompatibleLocation):
@@ -68,6 +79,8 @@ def told(error: StorageError) -> str:
 class WorkBucket(S3Storage):
     """A folder in it; no name leads out of it."""
 
+    is_own = True
+
     def read(self, entry: Entry, span: Span) -> Iterator[bytes]:
         """See base class; nobody changes what is here, so that to ask again for what is different does not help."""
         try:
@@ -96,23 +109,31 @@ class WorkBucket(S3Storage):
             self._client.put_object(**self._at(name), Body=text)
 
     def folders(self) -> list[str]:
-        """Names of the folders right below this one."""
+        """Names of the folders right below this one, those of which nothing has arrived yet as well."""
         pages = self._pages(Delimiter="/")
-        found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
-        return [prefix.removeprefix(self._folder.prefix).rstrip("/") for prefix in found]
+        found = [
+            item["Prefix"].removeprefix(self._folder.prefix)
+            for page in pages
+            for item in page.get("CommonPrefixes", [])
+        ]
+        begun = [upload.name for upload in self.unfinished() if "/" in upload.name]
+        return sorted({name.partition("/")[0] for name in (*found, *begun)})
 
     def last_written(self) -> float:
-        """Unix time of the newest object; 0 = there is none."""
-        items = (item for page in self._pages() for item in page.get("Contents", []))
-        return max((item["LastModified"].timestamp() for item in items), default=0.0)
+        """Unix time of the newest object or upload; 0 = there is none."""
+        times = [item["LastModified"].timestamp() for page in self._pages() for item in page.get("Contents", [])]
+        return max([*times, *(upload.begun_at for upload in self.unfinished())], default=0.0)
 
-    def unfinished(self) -> list[tuple[str, str]]:
-        """Uploads that were begun and not ended: name and id; a thousand at most."""
+    def unfinished(self) -> list[Unfinished]:
+        """Uploads that were begun and not ended; a thousand at most."""
         prefix = self._folder.prefix
         with self._explained(f"the unfinished uploads in {self._shown} cannot be listed"):
             found = self._client.list_multipart_uploads(Bucket=self._folder.bucket, Prefix=prefix)
-        items = [item for item in found.get("Uploads", []) if item["Key"].startswith(prefix)]
-        return [(item["Key"].removeprefix(prefix), item["UploadId"]) for item in items]
+        return [
+            Unfinished(item["Key"].removeprefix(prefix), item["UploadId"], item["Initiated"].timestamp())
+            for item in found.get("Uploads", [])
+            if item["Key"].startswith(prefix)
+        ]
 
     def give_up(self, name: str, unfinished: str) -> None:
         """Take an unfinished upload back."""

@@ -58,8 +58,8 @@ async def removed(store: str, job_id: str) -> None:
         names: queue.SimpleQueue[str] = queue.SimpleQueue()
 
         def give_up_and_list(stop: Stop) -> None:
-            for name, unfinished in persistently(bucket.unfinished, stop):
-                persistently(partial(bucket.give_up, name, unfinished), stop)
+            for upload in persistently(bucket.unfinished, stop):
+                persistently(partial(bucket.give_up, upload.name, upload.id), stop)
             for name in persistently(lambda: [entry.name for entry in bucket.entries()], stop):
                 names.put(name)
 

@@ -26,7 +26,7 @@ REMEMBERED = 48
 """Blocks of all files of an activity: picture and sound may lie far from each other, and are read in turns."""
 IN_FLIGHT = 1 << 16
 """Bytes on their way to a tool."""
-RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{0,18})")
 HOST = "127.0.0.1"
 
 

@@ -1,8 +1,8 @@
 """What a worker keeps on its own disk while it works with a bucket: a folder for each running activity."""
 
-import asyncio
 import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -29,21 +29,28 @@ async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
     It is removed when the activity has ended or was cancelled, and stays when there will be another attempt.
     """
     folder = work_root / job_id / activity.info().activity_id
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    async with _alone(folder):
+        try:
+            os.utime(folder)
+            yield folder
+        except BaseException as error:
+            os.utime(folder)
+            if _is_final(error):
+                await stoppable(lambda _: _remove(folder))
+            raise
+        await stoppable(lambda _: _remove(folder))
+
+
+@asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[None]:
+    """Make the folder, for one user at a time: an attempt that the server has given up may still be ending there."""
+    locks: list[int] = []  # kept by the thread itself: a cancelled wait has no result
     try:
-        # An attempt that the server has given up may still be ending here.
-        await stoppable(lambda stop: _lock(lock, stop))
-        os.utime(folder)
-        yield folder
-        await asyncio.to_thread(_remove, folder)
-    except BaseException as error:
-        os.utime(folder)
-        if _is_final(error):
-            await asyncio.to_thread(_remove, folder)
-        raise
+        await stoppable(lambda stop: locks.append(_locked(folder, stop)))
+        yield
     finally:
-        os.close(lock)
+        for lock in locks:
+            os.close(lock)
 
 
 def _is_final(error: BaseException) -> bool:
@@ -70,23 +77,44 @@ def _scratches(work_root: Path) -> Iterator[Path]:
 @contextmanager
 def _unused(folder: Path) -> Iterator[None]:
     """Raises OSError where it is in use."""
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    lock = _lock(folder)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(lock)
 
 
-def _lock(lock: int, stop: Stop) -> None:
+def _locked(folder: Path, stop: Stop) -> int:
+    """A descriptor that holds the folder's lock until it is closed."""
     while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+        with suppress(BlockingIOError, FileNotFoundError):  # it is in use, or its user is removing it
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return _lock(folder)
         stop.wait(LOOK)
 
 
+def _lock(folder: Path) -> int:
+    """As `_locked`, at once or not at all."""
+    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _check_in_place(lock, folder / LOCK)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _check_in_place(lock: int, path: Path) -> None:
+    """A lock may be of a file that its user has removed meanwhile: then another may have the folder."""
+    if not os.path.samestat(os.fstat(lock), path.stat()):
+        raise BlockingIOError
+
+
 def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    """Out of the way at once: what the next user of the place writes is not removed with it."""
+    gone = folder.with_name(f".{secrets.token_hex(8)}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
     with suppress(OSError):  # others of the job are at work
         folder.parent.rmdir()

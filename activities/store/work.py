@@ -15,8 +15,10 @@ from activities.media.allowed import Input
 from activities.settings import Settings
 from activities.storage.base import StorageError
 from activities.storage.explain import explained
+from activities.storage.patience import persistently
 from activities.storage.threads import stoppable
 from activities.store.bucket import own_bucket, told
+from activities.store.claims import claims_of
 from activities.store.private import in_bucket, removed
 from activities.store.scratch import sweep
 from activities.store.shared import in_folder
@@ -95,6 +97,8 @@ async def emptied(job_id: str) -> None:
         await removed(settings.work_store, job_id)
     with explained(f"{FOLDER} of the job cannot be removed"):
         await asyncio.to_thread(remove, job_id)
+    with claims_of(job_id) as claims:
+        await stoppable(lambda stop: persistently(claims.drop, stop))
 
 
 @asynccontextmanager

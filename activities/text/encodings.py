@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from contextlib import suppress
 
 from charset_normalizer import from_bytes
 from langcodes import Language
@@ -19,8 +20,9 @@ BOMS = {
 MARKERS = ("-->", "<tt", ":tt ", "<?xml")
 """What every text file of a supported format has; found in UTF-16, it tells the byte order."""
 DECLARED = re.compile(rb"""^\s{0,100}<\?xml[^>]{1,200}?encoding\s{0,9}=\s{0,9}["']([\w.-]{1,30})["']""")
+START = b"<?xml"
 DECLARABLE = re.compile(
-    r"utf-?8|utf-?16(-?[lb]e)?|(us-)?ascii|iso-?8859-\d+|latin-?1|windows-\d+|cp\d+|koi8-[ru]|macintosh|"
+    r"utf-?8|(us-)?ascii|iso-?8859-\d+|latin-?1|windows-\d+|cp\d+|koi8-[ru]|macintosh|"
     r"shift[-_]jis|euc-(jp|kr)|gb(2312|k|18030)|big5"
 )
 """Python knows more names, and some of them take quadratic time."""
@@ -67,7 +69,7 @@ def _decoded(data: bytes, language: str) -> str:
     for encoding in (_declared(data), "utf-8"):
         try:
             return data.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
+        except UnicodeDecodeError:
             continue
     return _damaged(data) or _guessed(data, language)
 
@@ -89,7 +91,11 @@ def _at_even(data: bytes, marker: bytes) -> bool:
 def _declared(data: bytes) -> str:
     match = DECLARED.match(data)
     name = match[1].decode().lower() if match else "utf-8"
-    return name if DECLARABLE.fullmatch(name) else "utf-8"
+    with suppress(LookupError):
+        # It was found in ASCII: in UTF-16 or EBCDIC, as it may say, it would look otherwise.
+        if DECLARABLE.fullmatch(name) and START.decode().encode(name) == START:
+            return name
+    return "utf-8"
 
 
 def _damaged(data: bytes) -> str | None:

@@ -8,6 +8,8 @@ from activities.text.xml import Attributes, Element
 INHERITED = {"color", "display", "fontStyle", "fontWeight", "textAlign", "textDecoration", "visibility"}
 PLACED = {"displayAlign", "extent", "origin"}
 LONGEST_CHAIN = 16
+LONGEST_VALUE = 200
+"""Characters of an attribute: each cue looks at those that it inherits."""
 COLOURS = {
     "lime": "00ff00",
     "cyan": "00ffff",
@@ -56,7 +58,7 @@ class Sheet:
 
     @classmethod
     def of(cls, root: Element) -> "Sheet":
-        sheet = cls(root.attributes)
+        sheet = cls(_short(root.attributes))
         for head in root.elements("head"):
             for part in head.elements("styling"):
                 sheet.styles |= {style.attributes.get("id", ""): style for style in part.elements("style")}
@@ -76,7 +78,7 @@ class Sheet:
                 if style := self.styles.get(name):
                     self._resolved[name] = self.style(style.attributes, depth + 1)
             found |= self._resolved[name]
-        return found | {key: value for key, value in attributes.items() if key in INHERITED | PLACED}
+        return found | {key: value for key, value in _short(attributes).items() if key in INHERITED | PLACED}
 
     def _region(self, element: Element) -> Attributes:
         found = self.style(element.attributes)
@@ -110,6 +112,10 @@ class Sheet:
             known = place < len(total) and int(total[place])
             made.append(min(float(number) * 100 / known, 100.0) if known else None)
         return made[0], made[1]
+
+
+def _short(attributes: Attributes) -> Attributes:
+    return {key: value for key, value in attributes.items() if len(value) <= LONGEST_VALUE}
 
 
 def _vertical(y: float, height: float, align: str, lines: int) -> list[str]:

@@ -13,13 +13,17 @@ TIMING = re.compile(
 SETTING = re.compile(
     r"(?:vertical:(?:rl|lr)|line:(?:-?\d{1,6}|\d{1,3}(?:\.\d{1,6})?%)(?:,(?:start|center|end))?|"
     r"position:\d{1,3}(?:\.\d{1,6})?%(?:,(?:line-left|center|line-right))?|size:\d{1,3}(?:\.\d{1,6})?%|"
-    r"align:(?:start|center|middle|end|left|right)|region:\S{1,100})",
+    r"align:(?:start|center|middle|end|left|right)|region:(?:(?!-->)[^\x00-\x20\x7f]){1,100})",
     re.ASCII,
 )
 
+HEAD = re.compile(r"[ \t]*(?:STYLE|REGION)[ \t]*")
+ELSEWHERE = re.compile(r"@import|\burl\(|\bimage-set\(", re.IGNORECASE)
+"""What the standard forbids players to fetch; not all of them know."""
+
 
 def read(text: str) -> tuple[list[Cue], list[str]]:
-    """The cues, and the style and region blocks. Comments are left out.
+    """The cues, and the style and region blocks. Comments are left out, and styles that lead to other files.
 
     Raises:
         UnreadableError: the text does not start as WebVTT does.
@@ -31,9 +35,14 @@ def read(text: str) -> tuple[list[Cue], list[str]]:
     for block in _blocks(text):
         if cue := _cue(block):
             cues.append(cue)
-        elif not cues and re.fullmatch(r"(?:STYLE|REGION)[ \t]*", block[0]) and len(block) > 1:
-            head.append("\n".join([block[0].strip(), *block[1:]]))
+        elif not cues and _is_head(block):
+            head.append("\n".join([block[0].strip(), *block[1:]]).replace("\0", "\N{REPLACEMENT CHARACTER}"))
     return cues, head
+
+
+def _is_head(block: list[str]) -> bool:
+    is_block = HEAD.fullmatch(block[0]) and len(block) > 1 and "-->" not in "".join(block)
+    return bool(is_block) and not any(ELSEWHERE.search(line) for line in block)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
@@ -58,7 +67,9 @@ def _cue(block: list[str]) -> Cue | None:
             numbers = [int(number or 0) for number in match.groups()[:8]]
             start, end = _milliseconds(*numbers[:4]), _milliseconds(*numbers[4:])
             settings = " ".join(_settings(match[9] or ""))
-            return Cue(start, end, "\n".join(block[place + 1 :]), settings, block[0].strip() if place else "")
+            # A name that begins another kind of block would take the cue away; nobody sees it.
+            name = block[0].strip() if place and block[0].isprintable() and not HEAD.fullmatch(block[0]) else ""
+            return Cue(start, end, "\n".join(block[place + 1 :]), settings, name)
     return None
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from activities import acquire as module
-from activities.acquire import Acquired, AcquireRequest, acquire
+from activities.acquire import Acquired, AcquireRequest, acquire, choose
 from activities.errors import AcquisitionError
 from activities.map import MapRequest, map_media
 from activities.mappings import MediaMappings
+from activities.storage.base import Entry
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
 from tests.clips import Clips
@@ -177,6 +178,16 @@ async def test_too_many_files_are_refused(root: Path, monkeypatch: pytest.Monkey
     assert "at most 2" in str(await failure(root))
 
 
+async def test_names_that_are_too_long_together_are_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_NAMES", 1000)
+    for letter in "aäb":
+        (root / f"{letter * 120}.mp4").touch()
+    assert len((await acquired(root)).files) == 3
+    (root / f"{'漢' * 80}.mp4").touch()
+    (root / f"{'ä' * 120}-2.mp4").touch()
+    assert "have more than 1000 bytes together; shorten them" in str(await failure(root))
+
+
 async def test_the_list_of_ignored_files_stays_small(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_IGNORED", 25)
     (root / "movie.mp4").touch()
@@ -192,6 +203,19 @@ async def test_watermarks_are_copied_whatever_the_mappings_say(root: Path) -> No
     result = await Running()(acquire, asked)
     assert [file.name for file in result.files] == ["movie.mp4", "logo.png"]
     assert result.ignored == ["other.png"]
+
+
+@pytest.mark.parametrize(
+    ("names", "picture"),
+    [
+        (["a.mkv", "b.mp4", "de.m4a", "en.vtt", "logo.png"], {"a.mkv", "b.mp4", "logo.png"}),
+        (["de.m4a", "en.vtt", "logo.png"], set()),
+    ],
+)
+def test_the_picture_is_whatever_may_be_the_film_and_what_lies_over_it(names: list[str], picture: set[str]) -> None:
+    chosen = choose([Entry(name, 1) for name in names], MediaMappings(media_detection="Convention"), ["logo.png"])
+    assert {entry.name for entry in chosen.entries} == {*names}
+    assert chosen.picture == picture
 
 
 @pytest.mark.parametrize("name", ["missing.png", "../root/movie.mp4", "/etc/passwd", "./movie.mp4", "link.png"])

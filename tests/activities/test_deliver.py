@@ -1,18 +1,23 @@
 import os
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
-from activities.deliver import Delivered, DeliverRequest, deliver
+from activities.deliver import Delivered, DeliverRequest, Sent, deliver, send_media
 from activities.errors import ErrorCode, LostError, PublishingError
 from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
+from tests.servers.temporal import TemporalServer
 
 OUTPUT = PackagedFormat(
     type="Hls",
@@ -90,6 +95,37 @@ async def test_manifests_come_last_and_in_order(root: Path, packaged: Path) -> N
     assert newest_media < changed["video.m3u8"] < changed["manifest.m3u8"]
 
 
+async def test_media_is_sent_ahead_and_its_delivery_sends_only_the_rest(root: Path, packaged: Path) -> None:
+    (root / "out").mkdir()
+    (root / "out" / "manifest.m3u8").write_text("of an older title")
+    sent = await Running()(send_media, request(root / "out"))
+    assert sent == Sent(len(OUTPUT.media), sum(len(name) for name in OUTPUT.media))
+    assert files(root / "out") == sorted(OUTPUT.media)
+    first = (root / "out" / "video" / "0.m4s").stat()
+    (packaged / "thumbnails").mkdir()
+    (packaged / "thumbnails" / "1.jpg").write_text("a sheet, made meanwhile")
+    for name in OUTPUT.media:
+        (packaged / name).unlink()  # another worker need not have it
+    with_sheet = replace(OUTPUT, media=[*OUTPUT.media, "thumbnails/1.jpg"])
+    running = Running()
+    result = await running(deliver, replace(request(root / "out"), output=with_sheet, sent=sent))
+    assert files(root / "out") == sorted([*with_sheet.media, *OUTPUT.manifests])
+    assert (root / "out" / "video" / "0.m4s").stat() == first
+    left = sum((packaged / name).stat().st_size for name in files(packaged))
+    assert (result.total_files, result.total_size) == (13, sent.size + left)
+    assert running.beats[-1].done == running.beats[-1].total == left
+
+
+async def test_what_could_not_be_sent_ahead_is_left_to_the_delivery(root: Path, packaged: Path) -> None:
+    (root / "out" / "video" / "7.m4s").mkdir(parents=True)
+    with pytest.raises(PublishingError) as caught:
+        await Running()(send_media, request(root / "out"))
+    assert not caught.value.retryable
+    (root / "out" / "video" / "7.m4s").rmdir()
+    await Running()(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
+
+
 async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Path, packaged: Path) -> None:
     (root / "out" / "video").mkdir(parents=True)
     (root / "out" / "manifest.m3u8").write_text("old")
@@ -98,6 +134,21 @@ async def test_a_failed_delivery_leaves_no_manifest_neither_new_nor_old(root: Pa
         await Running()(deliver, request(root / "out"))
     assert files(packaged)
     assert not any(name.endswith(".m3u8") for name in files(root / "out"))
+
+
+async def test_who_has_lost_its_task_takes_nothing_away(
+    root: Path, packaged: Path, temporal_server: TemporalServer
+) -> None:
+    await Running()(deliver, request(root / "out"))
+    client, late = await Client.connect(temporal_server.address), Running()
+    run = await client.start_workflow("EncodingJob", id=str(uuid4()), task_queue="nobody's")
+    late.environment = ActivityEnvironment(client)
+    info = ActivityEnvironment.default_info()
+    late.environment.info = replace(info, workflow_id=run.id, workflow_run_id=run.first_execution_run_id)
+    with pytest.raises(PublishingError, match="another worker"):
+        await late(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
+    await run.terminate()
 
 
 async def test_nothing_of_an_older_title_is_left_among_the_new_files(root: Path, packaged: Path) -> None:
@@ -157,6 +208,9 @@ async def test_lost_work_files_are_told(root: Path, packaged: Path) -> None:
     with pytest.raises(LostError, match=r"package/hls/video/3\.m4s") as caught:
         await Running()(deliver, request(root / "out"))
     assert caught.value.code is ErrorCode.PUBLISHING
+    with pytest.raises(PublishingError, match=r"package/hls/video/3\.m4s") as ahead:
+        await Running()(send_media, request(root / "out"))
+    assert not ahead.value.retryable, "it is left to the delivery"
     assert files(root / "out") == []
 
 
@@ -196,6 +250,18 @@ async def test_a_source_that_is_done_is_deleted_unless_it_was_replaced(root: Pat
     for _ in range(2):
         await Running()(delete_source, DeleteSourceRequest(location(folder), acquired.files))
         assert files(folder) == ["notes.txt", "replaced.mp4"]
+
+
+async def test_what_another_job_has_published_since_stays(root: Path, packaged: Path) -> None:
+    await Running()(deliver, request(root / "out"))
+    assert files(packaged)
+    other = str(uuid4())
+    shutil.copytree(workspace(JOB_ID), workspace(other), dirs_exist_ok=True)
+    await Running()(deliver, replace(request(root / "out"), job_id=other))
+    await Running()(clean_up, CleanUpRequest(JOB_ID, location(root / "out"), [OUTPUT]))
+    assert len(files(root / "out")) == 12
+    await Running()(clean_up, CleanUpRequest(other, location(root / "out"), [OUTPUT]))
+    assert files(root / "out") == []
 
 
 async def test_clean_up_never_fails(root: Path, tmp_path: Path) -> None:

@@ -130,11 +130,11 @@ async def test_progress_ends_at_the_whole_film(clip: Clips) -> None:
 
 async def test_attempts_write_to_folders_of_their_own(clip: Clips) -> None:
     made = []
-    for attempt in (1, 2):
+    for attempt in (1, 1, 2):  # the workflow may ask once more: then attempts count from one again
         running = Running()
         running.environment.info = replace(running.environment.info, attempt=attempt)
         made.append(file(await encoded(clip(seconds=1), running=running), "small"))
-    assert made[0] != made[1]
+    assert len({*made}) == 3
     assert all(path.exists() for path in made)
 
 

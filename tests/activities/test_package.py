@@ -97,7 +97,7 @@ async def test_two_formats_have_a_folder_each(request_: PackageRequest, serve_fo
         f"hls/{name}.m3u8"
         for name in [*request_.video, *(f"{v}-iframes" for v in request_.video), *request_.audio, "text-en", "text-de"]
     }
-    listed = [*dash.media, *dash.manifests, *hls.media, *hls.manifests]
+    listed = [*dash.files, *dash.manifests, *hls.files, *hls.manifests]
     assert sorted(listed) == sorted(str(p.relative_to(output())) for p in output().rglob("*") if p.is_file())
     for name in request_.video:
         segments = {path.name for path in output(f"dash/{name}").iterdir()}
@@ -107,13 +107,24 @@ async def test_two_formats_have_a_folder_each(request_: PackageRequest, serve_fo
     assert_plays(f"{address}/hls/manifest.m3u8", request_, video=2, audio=3)
 
 
+async def test_a_format_by_itself_is_what_it_is_beside_others(request_: PackageRequest) -> None:
+    both = await packaged(request_)
+    for name, beside in zip(request_.formats, both.formats, strict=True):
+        made = await packaged(request_, only=name)
+        [alone] = made.formats
+        assert alone == replace(beside, root=f"output-{name.lower()}-1")
+        assert made.renditions == both.renditions
+        for file in alone.manifests:
+            assert (workspace(JOB_ID) / alone.root / file).stat().st_size == output(file).stat().st_size
+
+
 async def test_cmaf_is_one_set_of_media_with_both_manifests(
     request_: PackageRequest, serve_folder: Callable[[Path], str]
 ) -> None:
     (cmaf,) = (await packaged(request_, formats=["Cmaf"])).formats
     assert cmaf.links == {"dash": "manifest.mpd", "hls": "manifest.m3u8"}
     assert set(cmaf.manifests[-2:]) == {"manifest.mpd", "manifest.m3u8"}
-    assert len([name for name in cmaf.media if name.startswith(f"{VIDEO[0].name}/")]) == 4
+    assert len([name for name in cmaf.files if name.startswith(f"{VIDEO[0].name}/")]) == 4
     address = serve_folder(output())
     assert_plays(f"{address}/manifest.mpd", request_, video=2, audio=3)
     assert_plays(f"{address}/manifest.m3u8", request_, video=2, audio=3)
@@ -125,7 +136,7 @@ async def test_on_demand_is_one_file_for_each_track_and_names_are_as_asked(
     made = await packaged(request_, formats=["DashOnDemand"], naming=Naming(dash_manifest_name="index"))
     [single] = made.formats
     names = [*request_.video, f"{VIDEO[0].name}-trickplay", *request_.audio, "text-en", "text-de"]
-    assert sorted(single.media) == sorted(f"{name}.mp4" for name in names)
+    assert sorted(single.files) == sorted(f"{name}.mp4" for name in names)
     assert (single.manifests, single.links) == (["index.mpd"], {"dash": "index.mpd"})
     rates = {each.name: each.bitrate for each in made.renditions}
     assert rates == {n: round(output(f"{n}.mp4").stat().st_size * 8 / 10_000) for n in rates}
@@ -309,7 +320,7 @@ async def test_another_attempt_starts_afresh(request_: PackageRequest) -> None:
     await packaged(request_, formats=["Dash"])
     (output() / "left over.m4s").touch()
     (made,) = (await packaged(request_, formats=["Dash"])).formats
-    assert not any("left over" in name for name in made.media)
+    assert not any("left over" in name for name in made.files)
 
 
 async def test_cancelled_it_leaves_no_process(request_: PackageRequest) -> None:

@@ -1,5 +1,6 @@
 """The ladder and what becomes of it: arithmetic, and its laws for any source."""
 
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities import plan as module
+from activities.cuts import Cutter
 from activities.errors import EncodingError
 from activities.ladder import even
 from activities.media.color import Color
+from activities.media.pictures import _Packets
 from activities.plan import (
     Plan,
     PlanRequest,
@@ -23,6 +26,8 @@ from activities.plan import (
 from activities.processing import AudioRepresentation, ContentProcessing
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
 from tests.activities.running import JOB_ID, Running
+from tests.activities.tracks import in_workspace, video_track
+from tests.clips import Clips
 
 FILE = SourceFile("movie.mp4", "source/0001.mp4", 1)
 HDR10 = Color("bt2020", "smpte2084", "bt2020nc", 10)
@@ -242,6 +247,16 @@ def test_both_formats_of_a_track() -> None:
     assert [(r.name, r.format) for r in made] == [("audio-en", "AAC"), ("audio-en-2", "AC3"), ("audio-de", "AAC")]
 
 
+def test_there_is_an_end_to_sound_and_it_says_what_to_do() -> None:
+    tracks = [sound(2, language) for language in ("de", "en")] * 32
+    rungs = [AudioRepresentation(bitrate_in_kbps=kbps) for kbps in (64, 128, 192)]
+    assert len(audio_renditions(Mapped(None, tracks), rungs[:2])) == 128
+    with pytest.raises(
+        EncodingError, match=r"192 audio renditions of 64 tracks, and 128 .* MediaMappings.AudioLanguages"
+    ):
+        audio_renditions(Mapped(None, tracks), rungs)
+
+
 def test_every_track_is_heard_and_names_differ() -> None:
     tracks = [sound(2), sound(2, "de"), sound(2, descriptive=True), sound(1, "de")]
     assert [name for name, _, _ in audio(*tracks)] == ["audio-en", "audio-de", "audio-en-2", "audio-de-2"]
@@ -306,6 +321,40 @@ async def test_the_film_is_as_long_as_a_late_picture_reaches() -> None:
     assert (await planned(Mapped(replace(source(320, 180), start=0.5)))).duration == 10.5
 
 
+async def test_a_picture_that_was_planned_before_only_gets_its_sound() -> None:
+    settings = ContentProcessing.model_validate({"NormalizeAudio": True})
+    film = source(1280, 720)
+    picture = await Running()(plan, PlanRequest(JOB_ID, Mapped(film), settings))
+    mapped = Mapped(film, [sound(2), sound(6, "de")])
+    both = await Running()(plan, PlanRequest(JOB_ID, mapped, settings, replace(picture, in_one_piece="it was seen")))
+    assert both == replace(await Running()(plan, PlanRequest(JOB_ID, mapped, settings)), in_one_piece="it was seen")
+    assert [rendition.language for rendition in both.audio] == ["en", "de"]
+
+
 async def test_sound_alone_has_no_chunks() -> None:
     made = await planned(Mapped(None, [sound(2)]))
     assert (made.duration, made.chunks, made.video, len(made.audio)) == (9.0, [], [], 1)
+
+
+@pytest.mark.usefixtures("root")
+async def test_what_takes_long_for_a_long_film_holds_no_other_job_up(
+    clip: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop also serves all that beats."""
+    threads: list[int] = []
+
+    def noted(method: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            threads.append(threading.get_ident())
+            return method(*arguments)
+
+        return call
+
+    for place, name in ((_Packets, "found"), (Cutter, "chunks"), (Cutter, "samples")):
+        monkeypatch.setattr(place, name, noted(getattr(place, name)))
+    monkeypatch.setattr(module, "SHORTEST_FILM", 1.0)
+    film = clip()
+    request = PlanRequest(JOB_ID, Mapped(await video_track(film, in_workspace(film))), ContentProcessing())
+    assert (await Running()(plan, request)).samples
+    assert len(threads) == 3
+    assert threading.get_ident() not in threads

@@ -1,5 +1,8 @@
 """From what samples take to one constant quality."""
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from activities.plan import Plan, VideoRendition
@@ -14,6 +17,7 @@ def measured(quality: float, *kbps: float) -> Measured:
         {"a": quality, "b": 23.0},
         {"a": [round(each * 1250) for each in kbps], "b": [3_000_000] * len(kbps)},
         [10.0] * len(kbps),
+        [*range(len(kbps))],
     )
 
 
@@ -30,6 +34,12 @@ def test_twice_the_size_is_about_six_steps() -> None:
 def test_two_rounds_tell_what_a_step_does() -> None:
     rounds = [measured(20, 3200), measured(28, 1600)]
     assert corrected(PLAN, rounds)["a"] == pytest.approx(36.0, abs=0.01)
+
+
+def test_what_a_step_does_is_told_by_the_samples_of_both_rounds() -> None:
+    """Eight steps halve the scene that is in both; that another was added says nothing."""
+    rounds = [measured(20, 1600), measured(28, 800, 600)]
+    assert corrected(PLAN, rounds)["a"] == pytest.approx(28 - 8 * math.log2(800 / 700), abs=0.02)
 
 
 def test_what_a_scene_at_the_peak_rate_cannot_take_others_get() -> None:
@@ -49,5 +59,5 @@ def test_near_is_near_in_all_renditions_or_as_good_as_can_be_seen() -> None:
 
 
 def test_parts_add_up() -> None:
-    both = added([measured(20, 800), measured(20, 1600)])
+    both = added([measured(20, 800), replace(measured(20, 1600), samples=[1])])
     assert both == measured(20, 800, 1600)

@@ -63,7 +63,7 @@ async def made(video: dict[str, str], formats: list[OutputFormat], **fields: Any
 
 
 def output(name: str) -> Path:
-    return workspace(JOB_ID) / "with-thumbnails-1" / name
+    return workspace(JOB_ID) / "with-thumbnails-1" / "output-1" / name
 
 
 def greys(sheet: Path, columns: int, rows: int) -> list[int]:
@@ -75,7 +75,7 @@ def greys(sheet: Path, columns: int, rows: int) -> list[int]:
 
 async def test_each_image_shows_its_moment(fading: dict[str, str]) -> None:
     (cmaf,) = await made(fading, ["Cmaf"], Width=64, Height=36, DurationInSeconds=1)
-    assert [name for name in cmaf.media if name.endswith(".jpg")] == ["thumbnails/1.jpg", "thumbnails/2.jpg"]
+    assert [name for name in cmaf.files if name.endswith(".jpg")] == ["thumbnails/1.jpg", "thumbnails/2.jpg"]
     first, second = (greys(output(f"thumbnails/{n}.jpg"), 5, 5) for n in (1, 2))
     assert first == pytest.approx([round(255 * second / 26) for second in range(25)], abs=6)
     assert second == pytest.approx([245, *[0] * 24], abs=6)
@@ -111,7 +111,7 @@ async def test_both_manifests_tell_of_the_sheets(fading: dict[str, str]) -> None
     ]
     assert dash.manifests == ["dash/manifest.mpd"]
     assert hls.manifests[0] == "hls/thumbnails.m3u8"
-    listed = [*dash.media, *dash.manifests, *hls.media, *hls.manifests]
+    listed = [*dash.files, *dash.manifests, *hls.files, *hls.manifests]
     assert sorted(listed) == sorted(str(p.relative_to(output(""))) for p in output("").rglob("*") if p.is_file())
 
 

@@ -1,60 +1,43 @@
-"""Run a job to each of its ends on real servers and keep the histories: `python -m tests.histories.record FOLDER`."""
+"""Run jobs of every kind on real servers and keep the histories that are missing: `make histories`."""
 
 import asyncio
 import json
-import sys
+import socket
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from tests.clips import Clips, truncated, vtt_file
-from tests.integration.service import ROOT, Service, running
+from tests.clips import Clips
+from tests.histories.scenarios import SCENARIOS, Scenario, Stage
+from tests.integration.service import ROOT, running
+from tests.servers.process import started
 from tests.servers.temporal import TemporalServer
 
-
-async def _record(service: Service, clips: Clips, folder: Path) -> None:
-    subtitle = vtt_file(service.root / "movie-sub-en.vtt")
-    source = service.source(clips(seconds=3), subtitle)
-    success = service.job(source, ImageExtraction={"Intervals": [50]})
-    failure = service.job(service.source(truncated(clips(seconds=3)), name="broken"))
-    film = service.job(service.source(clips(seconds=120, size="128x72", audio="mono"), name="film"))
-    film["ContentProcessing"] |= {"OutputFormat": ["Cmaf"], "VideoRepresentations": [{"BitrateInKbps": 60}]}
-    for name, job in (("success", success), ("failure", failure), ("chunks", film)):
-        handle = await service.submit(job)
-        await service.end(handle)
-        await _keep(handle, folder / f"{name}.json")
-    handle = await service.submit(success)
-    await service.wait_for(handle.id, "VideoEncodingStarted")
-    await handle.signal("cancel", "recorded")
-    await service.end(handle)
-    await _keep(handle, folder / "cancel.json")
-    handle = await service.submit(failure)
-    await handle.signal("pause")
-    await service.wait_for(handle.id, "JobCreated")
-    await handle.signal("resume")
-    await service.end(handle)
-    await _keep(handle, folder / "pause.json")
+FOLDER = Path(__file__).parent
+SETTINGS = {"ENCODING_SWEEP_SECONDS": "86400", "ENCODING_PRIVATE_HOSTS": "127.0.0.1"}
 
 
-async def _keep(handle: Any, path: Path) -> None:
-    # Stack traces hold the place of this checkout, which is nobody's business.
-    text = (await handle.fetch_history()).to_json().replace(str(ROOT), "/encoding")
+def record(missing: dict[str, Scenario]) -> None:
+    """Each by a service of its own: some leave theirs damaged."""
+    with tempfile.TemporaryDirectory() as scratch:
+        server, clips = TemporalServer(Path(scratch)), Path(scratch) / "clips"
+        clips.mkdir()
+        with started(server):
+            for name, scenario in missing.items():
+                with running(Path(scratch) / name, server.address, **SETTINGS) as service:
+                    asyncio.run(_keep(scenario, Stage(service, Clips(clips)), FOLDER / f"{name}.json"))
+
+
+async def _keep(scenario: Scenario, stage: Stage, path: Path) -> None:
+    handle = await scenario(stage)
+    text = (await handle.fetch_history()).to_json()
+    # Nobody's business: stack traces hold the place of this checkout, and whoever did something the machine's name.
+    text = text.replace(str(ROOT), "/encoding").replace(f"@{socket.gethostname()}", "@worker")
     path.write_text(json.dumps(json.loads(text), separators=(",", ":")) + "\n")
-    print(path)  # noqa: T201
+    print(path.name)  # noqa: T201
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    with tempfile.TemporaryDirectory() as scratch:
-        server = TemporalServer(Path(scratch))
-        server.start()
-        try:
-            clips = Path(scratch) / "clips"
-            clips.mkdir()
-            with running(Path(scratch) / "service", server.address) as service:
-                asyncio.run(_record(service, Clips(clips), folder))
-        finally:
-            server.stop()
+    record({name: scenario for name, scenario in SCENARIOS.items() if not (FOLDER / f"{name}.json").exists()})
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ READY = "worker is ready"
 class Service:
     """A worker in a process of its own, with a root for `Files` locations below `folder`."""
 
+    program = ROOT / "worker.py"
+
     def __init__(self, folder: Path, address: str, inside: Sequence[str] = (), **settings: str) -> None:
         """`inside`: a command that runs another one, in a namespace for example."""
         self.root = folder / "media"
@@ -42,7 +44,7 @@ class Service:
             "PYTHONUNBUFFERED": "1",
             **settings,
         }
-        command = [*inside, sys.executable, str(ROOT / "worker.py")]
+        command = [*inside, sys.executable, str(self.program)]
         self._worker = Process(command, self._log, self._is_ready, env)
         self.kill, self.stop = self._worker.kill, self._worker.stop
         self._address = address
@@ -55,6 +57,10 @@ class Service:
     @property
     def pid(self) -> int:
         return self._worker.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._worker.running
 
     @property
     def log(self) -> str:

@@ -184,7 +184,7 @@ async def test_a_film_whose_pictures_get_lost_is_encoded_in_one_piece(
     job = film_job(service, damaged(film, tmp_path / "movie.ts"))
     handle = await service.submit(job | {"MediaMappings": {"VideoStreamExpression": r"\.ts$"}})
     assert_whole(await service.end(handle), job)
-    assert (await told(handle)).scheduled["encode-video-0000"] == 2
+    assert (await told(handle)).scheduled["encode-video-whole"] == 1
     assert "in one piece: chunk" in service.log
 
 

@@ -2,25 +2,27 @@
 
 import asyncio
 import os
+import subprocess
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import ScheduleHandle, WorkflowFailureError, WorkflowHandle
+from temporalio.client import ScheduleHandle, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
 from tests.clips import Clips
 from tests.integration.service import Event, Service, running
+from tests.integration.sweeping import Handle, ending, sweep
 from tests.servers.process import started
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.temporal import TemporalServer
 
-Handle = WorkflowHandle[Any, Any]
 DAY = 86_400
 
 
@@ -34,21 +36,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 async def schedule_of(service: Service) -> ScheduleHandle:
     return (await service.client()).get_schedule_handle("encoding-sweep")
-
-
-async def sweep(service: Service) -> None:
-    client = await service.client()
-    await client.execute_workflow("Sweep", id=f"sweep-{uuid.uuid4()}", task_queue="encoding")
-
-
-async def ending(service: Service, handle: Handle) -> Handle:
-    """The workflow that ends this run, as soon as a sweep has begun it; servers list a moment later what has closed."""
-    end = (await service.client()).get_workflow_handle(f"{handle.id}-final-{handle.result_run_id}")
-    while True:
-        await sweep(service)
-        with suppress(RPCError):
-            await end.describe()
-            return end
 
 
 def lifecycle(events: list[Event]) -> list[Event]:
@@ -141,3 +128,52 @@ async def test_only_workspaces_that_are_old_and_of_no_running_job_are_removed(se
     assert [folder.exists() for folder in (old, new, foreign, running_job)] == [False, True, True, True]
     await paused.cancel()
     await service.end(paused)
+
+
+@dataclass(frozen=True)
+class HalfPublished:
+    """A job of which one format arrives, and the other does not until there is room for it."""
+
+    job: dict[str, Any]
+    output: Path
+    make_room: Callable[[], object]
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.output)) for path in self.output.rglob("*") if path.is_file())
+
+    async def terminated(self, service: Service) -> Handle:
+        handle = await service.submit(self.job)
+        await service.wait_for(handle.id, "ContentPublished")
+        await handle.terminate(reason="the wrong title")
+        return handle
+
+
+@pytest.fixture
+def half_published(service: Service, clip: Clips, mounted: Callable[..., Path]) -> HalfPublished:
+    job = service.job(service.source(clip(), name="short"))
+    output = Path(job["ContentPublishing"]["UriPath"])
+    output.mkdir(parents=True)
+    small = mounted(output / "hls", "-t", "tmpfs", "-o", "size=16k", "tmpfs")
+    return HalfPublished(job, output, lambda: subprocess.run(["mount", "-o", "remount,size=8m", small], check=True))
+
+
+async def test_what_a_terminated_job_has_published_is_withdrawn(
+    service: Service, half_published: HalfPublished
+) -> None:
+    handle = await half_published.terminated(service)
+    assert "dash/manifest.mpd" in half_published.files()
+    (half_published.output / "poster.jpg").touch()
+    await (await ending(service, handle)).result()
+    assert half_published.files() == ["poster.jpg"]
+    assert not (service.work / handle.id).exists()
+
+
+async def test_what_another_job_has_published_since_stays(service: Service, half_published: HalfPublished) -> None:
+    handle = await half_published.terminated(service)
+    half_published.make_room()
+    repeated = await service.run(half_published.job)
+    assert repeated.names[-1] == "JobSuccess"
+    complete = half_published.files()
+    assert {"dash/manifest.mpd", "hls/manifest.m3u8"} < {*complete}
+    await (await ending(service, handle)).result()
+    assert half_published.files() == complete

@@ -17,8 +17,8 @@ from tests.clips import Clips
 from tests.integration.service import Service, running
 from tests.servers.temporal import TemporalServer
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE
-from workflows.plugin import control_plugin, transcode_plugin
+from workflows.options import CONTROL_QUEUE, FILES_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE
+from workflows.plugin import activity_plugin, control_plugin
 
 
 async def test_5000_an_error_that_nobody_foresaw(tmp_path: Path, temporal_server: TemporalServer, clip: Clips) -> None:
@@ -82,11 +82,11 @@ async def test_a_worker_that_forgets_every_run_replays_to_the_same(
     monkeypatch.setenv("ENCODING_WORK_ROOT", str(service.work))
     client, settings = await connect(temporal_server.address), Settings.from_environment()
     control = Worker(client, task_queue=CONTROL_QUEUE, plugins=[control_plugin(settings)], max_cached_workflows=0)
-    media, transcode = [
-        Worker(client, task_queue=queue, plugins=[transcode_plugin(settings, queue)])
-        for queue in (MEDIA_QUEUE, TRANSCODE_QUEUE)
+    files, media, transcode = [
+        Worker(client, task_queue=queue, plugins=[activity_plugin(settings, queue)])
+        for queue in (FILES_QUEUE, MEDIA_QUEUE, TRANSCODE_QUEUE)
     ]
-    async with control, media, transcode:
+    async with control, files, media, transcode:
         ended = await service.run(service.job(service.source(clip())))
     assert ended.names[0] == "JobCreated"
     assert ended.names[-1] == "JobSuccess"

@@ -25,6 +25,7 @@ from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
 PADDING = 48 << 20
+OWNER = ".store/owner/namespace"
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ async def test_a_job_with_all_its_parts_goes_through_the_bucket(
     output = Path(job["ContentPublishing"]["UriPath"])
     assert_complete(output, serve_folder(output))
     assert way.received - before < PADDING / 2, "who encodes reads what is needed of the film, and not all of it"
-    assert common.store.names() == []
+    assert common.store.names() == [OWNER]
     for service in (control, transcode):
         assert not [*service.work.iterdir()], service.log
         assert "Traceback" not in service.log
@@ -107,7 +108,7 @@ async def test_a_failed_job_leaves_nothing_in_the_bucket(
     control, transcode, _ = pair
     ended = await control.run(control.job(control.source(truncated(clip(seconds=4)), name="damaged")))
     assert ended.error["Code"] == 2000
-    assert common.store.names() == []
+    assert common.store.names() == [OWNER]
     assert not [path for service in (control, transcode) for path in service.work.iterdir()]
 
 
@@ -154,7 +155,7 @@ async def test_three_machines_share_nothing_but_server_and_bucket(
         assert max(received[1:]) < PADDING / 2, received
         assert long.names[-1] == "JobSuccess", (long.events[-1], [each.log[-2000:] for each in services])
         assert len(await encoders_of(services[0], long.job_id)) == 2, "chunks of one film are encoded on both"
-        assert common.store.names() == []
+        assert common.store.names() == [OWNER]
         assert not [path for service in services for path in service.work.iterdir()]
 
 

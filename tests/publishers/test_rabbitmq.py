@@ -11,7 +11,7 @@ from publishers import check, publish
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import RabbitMq
 from publishers.connections import CONNECTIONS
-from tests.publishers.messages import AT, lifecycle
+from tests.publishers.messages import AT, lifecycle, progress
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ
@@ -199,3 +199,14 @@ async def test_amqps_verifies_the_certificate(rabbitmq: RabbitMQ, monkeypatch: p
     error = await failure(config(rabbitmq, Protocol="amqps", Port=rabbitmq.tls_port, VirtualHost="another"))
     assert isinstance(error, Refused)
     assert "certificate" in str(error)
+
+
+async def test_progress_whose_way_was_too_long_is_dropped(rabbitmq: RabbitMQ) -> None:
+    block = queue_of(rabbitmq)
+    with Proxy(rabbitmq.port) as proxy:
+        way = config(rabbitmq, Port=proxy.port, Queue=block.queue)
+        proxy.delay = 0.1  # to connect takes several times as long
+        await publish(way, progress(percent=7), within=0.2)
+        proxy.delay = 0.0
+        await publish(way, progress(percent=8), within=60)
+    assert [body["Progress"] for _, body in rabbitmq.drain(block.queue)] == [8]

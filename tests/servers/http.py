@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
@@ -27,5 +27,5 @@ def listening(server: ThreadingHTTPServer) -> Iterator[int]:
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """Serve the files of a folder; yields the address."""
-    with listening(ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))) as port:
+    with listening(ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))) as port:
         yield f"http://127.0.0.1:{port}"

@@ -1,10 +1,14 @@
 import socket
+import struct
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 CHUNK = 1 << 16
+AT_ONCE = struct.pack("ii", 1, 0)
+"""What makes closing a socket a reset."""
 
 
 class Proxy:
@@ -25,6 +29,8 @@ class Proxy:
         """Bytes that the server has sent."""
         self.cut_at_answer = False
         """Cut a connection as soon as the server answers: what was asked has arrived, its confirmation has not."""
+        self.delay = 0.0
+        """Seconds by which each piece of data, in both directions, comes later."""
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
 
     def __enter__(self) -> Self:
@@ -39,6 +45,14 @@ class Proxy:
         """End all connections at once."""
         for pair in self._pairs:
             self._end(pair)
+
+    def reset(self) -> None:
+        """Break off all connections, as a machine does that has crashed and knows of none of them."""
+        for each in [each for pair in self._pairs for each in pair]:
+            with suppress(OSError):
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+                each.shutdown(socket.SHUT_RD)  # wakes who reads here, and tells the other side nothing
+            each.close()
 
     @property
     def open(self) -> int:
@@ -67,6 +81,7 @@ class Proxy:
                 if self.cut_at_answer and source is pair[1]:
                     break
                 self.received += len(data) if source is pair[1] else 0
+                time.sleep(self.delay)
                 target.sendall(data)
         self._end(pair)
 

@@ -1,6 +1,7 @@
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.ports import free_ports
@@ -15,7 +16,10 @@ class TemporalServer:
 
     namespace = "default"
 
-    def __init__(self, folder: Path, search_attributes: tuple[str, ...] = SEARCH_ATTRIBUTES) -> None:
+    def __init__(
+        self, folder: Path, search_attributes: tuple[str, ...] = SEARCH_ATTRIBUTES, settings: Sequence[str] = ()
+    ) -> None:
+        """`settings`: of its dynamic configuration, as `name=value`."""
         self.port, ui_port, http_port, metrics_port = free_ports(4)
         self.address = f"127.0.0.1:{self.port}"
         self.ui = f"http://127.0.0.1:{ui_port}"
@@ -32,6 +36,7 @@ class TemporalServer:
         command = [PROGRAM, "server", "start-dev", "--ui-disable-news-fetch"]
         command += [str(part) for option in options.items() for part in option]
         command += [part for attribute in search_attributes for part in ("--search-attribute", attribute)]
+        command += [part for setting in settings for part in ("--dynamic-config-value", setting)]
         self._process = Process(command, folder / "temporal.log", self._answers)
         self.start = self._process.start
         self.stop = self._process.stop

@@ -95,3 +95,19 @@ def test_a_guid_is_its_own_job_id_and_another_workflow_id_gets_a_stable_one() ->
 def test_the_sender_survives_an_invalid_description() -> None:
     sender = sender_of({"ExternalId": "ä:1", "TenantId": 5, "ExternalType": "\ud800"}, GUID, "ns")
     assert (sender.job_id, sender.tenant_id, sender.external_id, sender.external_type) == (GUID, "ns", "ä:1", None)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_time_without_end_is_named(digits: int) -> None:
+    time = "9" * digits + ":00:00"
+    mark = {"WatermarkFileName": "a.png", "PositionXPercentage": 0, "PositionYPercentage": 0, "StartTime": time}
+    [problem] = problems(minimal(ContentProcessing={"VisibleVideoWatermarks": [mark]}))
+    assert problem.startswith("ContentProcessing.VisibleVideoWatermarks[0].StartTime: must be hh:mm:ss")
+
+
+def test_a_kind_that_is_no_text_is_named_however_deep_it_is() -> None:
+    provider: Any = "Files"
+    for _ in range(5000):
+        provider = [provider]
+    [problem] = problems(minimal(ContentAcquisition={"Provider": provider, "UriPath": "/x"}))
+    assert problem.startswith("ContentAcquisition: unknown Provider that is no text; supported: Ftps")

@@ -58,6 +58,7 @@ async def test_parts_of_files_have_their_types(address: str) -> None:
         "a",
         "%00",
         "//etc/passwd",
+        "a" * 300,
     ],
 )
 async def test_nothing_outside_of_the_folder_is_served(path: str, address: str) -> None:

@@ -13,6 +13,7 @@ import urllib3
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from activities.storage.base import StorageError
+from publishers.addresses import AddressError
 from publishers.tls import VARIABLE
 
 MOST_SKEW = 840
@@ -97,6 +98,8 @@ def azure_explained(what: str) -> Iterator[None]:
     """Turn an error of the client in the block into a StorageError: `what`, a colon, and the reason."""
     try:
         yield
+    except AddressError as error:
+        raise StorageError(f"{what}: {error}") from None
     except (AzureError, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         reason = _reason(error)
         raise StorageError(f"{what}: {reason.text}", temporary=reason.temporary, field=reason.field) from None
@@ -120,9 +123,9 @@ def _skew(error: HttpResponseError) -> float:
     """How far this machine's clock is ahead of the service's, in seconds; 0 where that is not told."""
     try:
         told = parsedate_to_datetime(_header(error, "Date"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
-    return (datetime.now(UTC) - told).total_seconds()
+    return (datetime.now(UTC) - told.replace(tzinfo=told.tzinfo or UTC)).total_seconds()
 
 
 def _header(error: HttpResponseError, name: str) -> str:

@@ -18,6 +18,7 @@ from activities.storage.azure.upload import BLOCK, PIECE, SOURCE, begun, blocks,
 from activities.storage.base import Content, Digest, Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AzureBlobLocation
 from publishers.tls import VARIABLE, authorities, verifying
+from publishers.web import guarded
 
 CONNECT_PATIENCE, ANSWER_PATIENCE = 10, 30
 """seconds"""
@@ -42,8 +43,10 @@ class AzureBlobStorage:
             read_timeout=ANSWER_PATIENCE,
             connection_verify=_authorities(),
             connection_data_block_size=PIECE,
+            use_env_settings=False,  # no proxy, which would look names up once more
         )
         self._transport.open()  # once, here: several threads that find it closed would each do it
+        _guard(self._transport)
         self._container = ContainerClient(
             self._folder.service,
             self._folder.container,
@@ -137,6 +140,11 @@ class AzureBlobStorage:
             if token in tokens or len(tokens) >= MOST_PAGES:
                 raise StorageError(f"{self._shown} cannot be listed: the list does not end")
             tokens.add(token)
+
+
+def _guard(transport: RequestsTransport) -> None:
+    for scheme in ("http://", "https://"):
+        guarded(transport.session.get_adapter(scheme).poolmanager)
 
 
 def _check_key(key: str) -> None:

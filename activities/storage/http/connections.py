@@ -6,12 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.connection import HTTPSConnection
 from urllib3.response import HTTPResponse
 
-from activities.storage.addresses import connected
 from publishers.tls import verifying
+from publishers.web import Checked
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -66,22 +65,13 @@ class _TlsSocket(ssl.SSLSocket):
         return size
 
 
-class _Connection(HTTPConnection):
-    """Asks `connected` for its sockets, which keep `pace`."""
+class _Connection(Checked):
+    """Its sockets keep `pace`."""
 
     pace: Pace
 
     def _new_conn(self) -> socket.socket:
-        try:
-            plain = connected(self._dns_host, self.port, CONNECT_SECONDS)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        except TimeoutError as error:
-            raise ConnectTimeoutError(self, "no answer") from error
-        except OSError as error:
-            raise NewConnectionError(self, "no connection") from error
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        paced = _Socket(fileno=plain.detach())
+        paced = _Socket(fileno=super()._new_conn().detach())
         paced.settimeout(CONNECT_SECONDS)
         return paced
 

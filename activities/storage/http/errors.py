@@ -18,9 +18,9 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse
 
-from activities.storage.addresses import AddressError
 from activities.storage.base import StorageError
 from activities.storage.explain import PERMANENT, TEMPORARY
+from publishers.addresses import AddressError
 from publishers.tls import VARIABLE as CA_FILE
 
 SECONDS = re.compile(r"\d{1,5}")

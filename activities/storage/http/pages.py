@@ -85,8 +85,6 @@ def _below(path: str, above: list[bytes]) -> Link | None:
     is_folder = own[-1] == b""
     own = own[:-1] if is_folder else own
     name = b"/".join(own)
-    is_odd = any(part in (b"", b".", b"..") or b"/" in part or b"\0" in part for part in own)
-    try:
-        return Link(name.decode().replace("\0", "\ufffd"), is_folder, UNUSABLE if is_odd else "")
-    except UnicodeDecodeError:
-        return Link(name.decode(errors="replace"), is_folder, UNUSABLE)
+    is_odd = any(part in (b"", b".", b"..") or b"/" in part for part in own)
+    shown = name.decode(errors="replace").replace("\0", "\ufffd")
+    return Link(shown, is_folder, UNUSABLE if is_odd or shown.encode() != name else "")

@@ -14,6 +14,7 @@ from botocore.session import get_session
 from activities.storage.config import AmazonS3Location, S3CompatibleLocation
 from activities.storage.s3.address import Folder
 from activities.storage.s3.errors import Explainer
+from publishers.aws import guarded_client
 from publishers.tls import authorities
 
 CONNECT_SECONDS, SILENT_SECONDS = 10, 30
@@ -25,15 +26,26 @@ _models = create_loader()
 
 
 class Connection:
-    """A client that is made when it is first needed: making one takes long, and assumes no role by itself."""
+    """A client that is made when it is first needed: making one takes long, and assumes no role by itself.
+
+    Args:
+        is_own: the location is the operator's, who may lead the worker anywhere.
+    """
 
     def __init__(
-        self, location: AmazonS3Location | S3CompatibleLocation, folder: Folder, explainer: Explainer, lanes: int
+        self,
+        location: AmazonS3Location | S3CompatibleLocation,
+        folder: Folder,
+        explainer: Explainer,
+        lanes: int,
+        *,
+        is_own: bool,
     ) -> None:
         self._location = location
         self._folder = folder
         self._explainer = explainer
         self._lanes = lanes
+        self._made = boto3.session.Session.client if is_own else guarded_client
         self._making = threading.Lock()
 
     @property
@@ -51,8 +63,8 @@ class Connection:
         location = self._location
         session = _session(location.credentials_name, location.credentials_secret)
         if location.role_arn_to_assume:
-            session = _assuming(location, partial(session.client, "sts", config=_patient(), **self._service()))
-        return session.client("s3", config=self._config(), **self._service())
+            session = _assuming(location, partial(self._made, session, "sts", config=_patient(), **self._service()))
+        return self._made(session, "s3", config=self._config(), **self._service())
 
     def _service(self) -> dict[str, Any]:
         """STS of other services than Amazon is where their S3 is."""

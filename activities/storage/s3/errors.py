@@ -23,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from activities.storage.base import StorageError
+from publishers.addresses import AddressError
 
 LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
 """All that boto3 raises: bad parameters come as ValueError, what it has not foreseen as it was."""
@@ -212,6 +213,8 @@ def _answered(error: ClientError) -> Reason:
 
 
 def _unanswered(error: Exception) -> Reason:
+    if isinstance(error, HTTPClientError) and isinstance(refused := error.kwargs.get("error"), AddressError):
+        return Reason(str(refused), field=ADDRESS)
     if isinstance(error, EndpointConnectionError):
         return _unreachable(error.kwargs.get("error"))
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -31,6 +31,8 @@ class S3Storage:
 
     lanes = LANES
     request_size = PART
+    is_own = False
+    """Whether it is the operator's, not a job's."""
 
     def __init__(self, location: AmazonS3Location | S3CompatibleLocation) -> None:
         self._folder = location.folder
@@ -41,7 +43,7 @@ class S3Storage:
             region="Region" if other else "UriPath",
         )
         self._explained = self._explainer.explained
-        self._connection = Connection(location, self._folder, self._explainer, LANES)
+        self._connection = Connection(location, self._folder, self._explainer, LANES, is_own=self.is_own)
         self._shown = f"s3://{self._folder.bucket}/{self._folder.prefix}"
 
     def entries(self) -> Iterator[Entry]:

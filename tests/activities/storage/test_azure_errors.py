@@ -170,6 +170,12 @@ def test_refusals_are_final_and_say_what_to_change(status: int, code: str, hours
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize("told", ["26 Nov 2026 20:00:00 -0000", "26 Nov 99999999999999999999 20:00:00 GMT", "x"])
+def test_a_date_of_any_form_is_read_or_passed_over(told: str) -> None:
+    with answering(403, ("x-ms-error-code", "AuthenticationFailed"), ("Date", told)) as (address, _):
+        assert failure(location(address)).field in ("UriPath", "CredentialsSecret")
+
+
 @pytest.mark.parametrize(
     ("status", "code"),
     [(503, "ServerBusy"), (500, "OperationTimedOut"), (400, "Md5Mismatch"), (500, ""), (502, ""), (429, ""), (507, "")],

@@ -39,6 +39,7 @@ async def test_without_tls_a_server_hears_no_password(answer: str) -> None:
         ({"USER": "530 Sorry, the maximum number of clients (10) are connected"}, "no more connections", True),
         ({"USER": "421 Too many connections"}, "no more connections", True),
         ({"PASS": "530 s3cret-Pass is wrong"}, "user name and password", False),
+        ({"PASS": "501 PASS s3cret-Pass?"}, "501 PASS …?", False),
         ({"PASS": "230-Hello.\r\n" * 10_000}, "broken the connection off", True),
         ({"MLSD": "450 Busy."}, "450 Busy", True),
         ({"PASV": "425 No."}, "425 No", True),

@@ -46,7 +46,7 @@ def test_links_that_lead_elsewhere_are_passed_over(href: str) -> None:
     assert [*links(f'<title>Index of x</title><a href="{href}">x</a>', ADDRESS)] == []
 
 
-@pytest.mark.parametrize("href", ["%2e%2e/x.mp4", "a%2Fb.mp4", "x%00.mp4", "%ff.mp4", "%2e%2e%2fx", "%2e"])
+@pytest.mark.parametrize("href", ["%2e%2e/x.mp4", "a%2Fb.mp4", "x%00.mp4", "%ff.mp4", "%00%ff", "%2e%2e%2fx", "%2e"])
 def test_names_that_no_file_can_have_are_marked(href: str) -> None:
     [link] = links(f'<a href="{href}">x</a>', ADDRESS)
     assert link.unusable

@@ -98,3 +98,13 @@ def test_a_journal_outlives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> No
     assert dict(again.about("a.mp4")) == {"part 1": "etag"}
     again.about("b.mp4")["upload"] = "other"
     assert dict(Journal(tmp_path / "journal").about("b.mp4")) == {"upload": "other"}
+
+
+@pytest.mark.parametrize("line", [b"5", b"[[], 1, 2]", b"null", b"\xff\xfe", b'["a", "b"', b"\0" * 100, b"[" * 100_000])
+def test_a_journal_goes_on_behind_what_a_disk_has_lost(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "journal"
+    Journal(path).write("a", "key", "1")
+    with path.open("ab") as file:
+        file.write(line)
+    Journal(path).write("a", "other", "2")
+    assert dict(Journal(path).about("a")) == {"key": "1", "other": "2"}

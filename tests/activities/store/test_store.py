@@ -14,7 +14,7 @@ import pytest
 
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, clean_up
-from activities.errors import EncodingError, ErrorDetails, LostError, PublishingError, lost_in
+from activities.errors import EncodingError, LostError, PublishingError
 from activities.mappings import MediaMappings
 from activities.settings import Settings
 from activities.storage.base import StorageError
@@ -28,7 +28,6 @@ from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
 from tests.servers.s3 import S3, Identity
-from workflows.codec import data_converter
 
 Do = Callable[[Work], Awaitable[Any]]
 
@@ -313,13 +312,6 @@ def test_encoders_follow_the_cores(monkeypatch: pytest.MonkeyPatch, cores: int, 
     assert Settings.from_environment().transcode_slots == slots
 
 
-async def test_what_is_lost_is_known_where_it_can_be_made_again() -> None:
-    """The workflow finds the paths in the details of the failed activity."""
-    [payload] = await data_converter().encode([ErrorDetails(2000, "Encoding Error", ["encoded/chunk-0003-1/a.mp4"])])
-    assert lost_in(await data_converter().decode([payload])) == ["encoded/chunk-0003-1/a.mp4"]
-    assert lost_in([]) == lost_in([{"code": 2000, "error": "Encoding Error"}]) == []
-
-
 async def test_a_worker_leaves_nothing_when_it_looks_at_its_store(bucket: Place) -> None:
     async with usable_store(Settings.from_environment()):
         assert bucket.names() == []
@@ -362,3 +354,16 @@ async def test_what_nobody_has_noted_only_has_to_be_there(root: Path, monkeypatc
     await working(keeping({"made-1/a": b"a"}, "made-1"))
     (root.parent / "common" / JOB_ID / NOTES / "made-1.json").write_text("damaged")
     assert await working(contents, needs=["made-1/a"]) == {"made-1/a": b"a"}
+
+
+async def test_a_job_of_which_nothing_but_a_begun_upload_is_left_is_found(bucket: Place, worker: Disk, s3: S3) -> None:
+    worker("one")
+    prefix = os.environ["ENCODING_WORK_STORE"].removeprefix(f"s3://{s3.bucket}/")
+    since = time.time() - 2
+    s3.client.create_multipart_upload(Bucket=s3.bucket, Key=f"{prefix}/{JOB_ID}/made-1/b")
+    settings = Settings.from_environment()
+    assert bucket.names() == []
+    assert await kept_jobs(settings) == [JOB_ID]
+    assert since < await last_written(settings, JOB_ID) < time.time() + 2
+    await emptied(JOB_ID)
+    assert await kept_jobs(settings) == []

@@ -35,6 +35,13 @@ def test_xml_says_its_encoding() -> None:
     assert decoded(content.encode("iso-8859-7")) == content
 
 
+@pytest.mark.parametrize("declared", ["UTF-16", "cp037", "cp65001", "x"])
+def test_a_declaration_that_could_not_be_read_in_its_own_encoding_is_not_believed(declared: str) -> None:
+    content = f'<?xml version="1.0" encoding="{declared}"?><tt>Καλημέρα</tt>'
+    assert decoded(content.encode()) == content
+    assert decoded(content.encode("utf-16-le")) == content
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", bytes(range(256)) * 40, b"\x89PNG\r\n\x1a\n" + bytes(range(20))])
 def test_what_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(AcquisitionError, match="'the name' cannot be read as SRT"):

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,12 @@ def test_regions_become_settings(ttml: Reader) -> None:
 def test_what_cannot_be_read_is_named(ttml: Reader, content: str) -> None:
     with pytest.raises(AcquisitionError, match="'the name' cannot be read as TTML"):
         ttml(content)
+
+
+def test_a_long_value_that_every_cue_inherits_costs_nothing(ttml: Reader) -> None:
+    long = "1" * 500_000
+    region = f'<region xml:id="r" tts:origin="{long}" tts:color="{long}"/>'
+    cues = "".join(f'<p region="r" begin="{second}s" end="{second + 1}s">a</p>' for second in range(2000))
+    begin = time.thread_time()
+    assert len(ttml.cues(f"<tt><head><layout>{region}</layout></head><body><div>{cues}</div></body></tt>")) == 2000
+    assert time.thread_time() - begin < 5

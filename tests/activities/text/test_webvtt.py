@@ -28,3 +28,13 @@ def test_what_is_sound_stays_and_the_rest_is_repaired(webvtt: Reader) -> None:
 def test_what_is_none_is_named(webvtt: Reader, content: str) -> None:
     with pytest.raises(AcquisitionError, match=r"'the name' cannot be read as WebVTT.*replace it"):
         webvtt(content)
+
+
+def test_no_block_of_a_file_takes_a_cue_away(webvtt: Reader) -> None:
+    content = (
+        "WEBVTT\n\nSTYLE\n::cue(a --> b) { color: red }\n\nSTYLE\n00:01.000 --> 00:02.000 region:--> align:left\na\n\n"
+        "na\0me\n00:02.000 --> 00:03.000 region:\0 size:9%\nb\n"
+    )
+    assert webvtt(content) == (
+        "WEBVTT\n\n00:00:01.000 --> 00:00:02.000 align:left\na\n\n00:00:02.000 --> 00:00:03.000 size:9%\nb\n"
+    )

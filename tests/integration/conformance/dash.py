@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 from tests.integration.conformance.media import Init
 from tests.integration.conformance.on_demand import DASH, TOLERANCE, indexed_problems
 
+MOST_SEGMENTS = 100_000
 KID = "{urn:mpeg:cenc:2013}default_KID"
 PROTECTION = "urn:mpeg:dash:mp4protection:2011"
 COMMON = (
@@ -44,6 +45,9 @@ def mpd_problems(path: Path) -> Iterator[str]:
         yield "is not a static MPD"
     for element in root.iter():
         yield from _element_problems(element)
+    starts = {path.parent / template.get("initialization", "") for template in root.iter(f"{DASH}SegmentTemplate")}
+    if unnamed := set(path.parent.rglob("init.mp4")) - starts:
+        yield f"names no {sorted(each.parent.name for each in unnamed)}"
     for period in root.iter(f"{DASH}Period"):
         for kind in ("AdaptationSet", "Representation"):
             ids = [each.get("id") for each in period.iter(f"{DASH}{kind}")]
@@ -107,10 +111,13 @@ class _Representation:
     def _segments(self, template: ET.Element) -> tuple[list[Path], float]:
         """The files, and the seconds that they cover."""
         scale, first = int(template.get("timescale", 1)), int(template.get("startNumber", 1))
-        lengths = [int(s.get("d", 0)) for s in template.iter(f"{DASH}S") for _ in range(int(s.get("r", 0)) + 1)]
-        if not lengths:
+        runs = [(int(s.get("d", 0)), int(s.get("r", 0)) + 1) for s in template.iter(f"{DASH}S")]
+        if not runs:
             length = int(template.get("duration", 0))
-            lengths = [length] * -int(-self._seconds * scale // length)
+            runs = [(length, -int(-self._seconds * scale // length))]
+        if sum(times for _, times in runs) > MOST_SEGMENTS:
+            raise ValueError("more segments than any title has")
+        lengths = [length for length, times in runs for _ in range(times)]
         media = template.get("media", "").replace("$RepresentationID$", self._get("id"))
         names = [media.replace("$Number$", str(number)) for number in range(first, first + len(lengths))]
         return [self._folder / name for name in names], sum(lengths) / scale

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from activities.storage.addresses import VARIABLE, AddressError, connected, private_hosts
+from publishers.addresses import VARIABLE, AddressError, connected, private_hosts
 
 PRIVATE = [
     "127.0.0.1",
@@ -33,6 +33,11 @@ PRIVATE = [
     "fd00:ec2::254",
     "ff02::1",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE)
 
 
 @pytest.fixture

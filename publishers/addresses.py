@@ -1,13 +1,14 @@
 """Which addresses a job may lead a worker to: its author is not the operator of the network that the worker is in.
 
-Names are resolved here, and the connection goes to the very address that was checked: a name server that answers
-differently the second time gains nothing.
+One rule for storages, receivers of events and key services. Names are resolved here, and the connection goes to the
+very address that was checked: a name server that answers differently the second time gains nothing.
 """
 
 import os
 import re
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -23,6 +24,8 @@ CLOUDS = (Network4("168.63.129.16/32"), Network4("192.0.0.0/24"))
 """Services for virtual machines at addresses that look public: Azure's, Oracle's."""
 
 Address = IPv4Address | IPv6Address
+SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+Resolved = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
 
 
 class AddressError(Exception):
@@ -51,15 +54,15 @@ def private_hosts() -> tuple[PrivateHost, ...]:
         ValueError: an entry is neither a host name, an address nor a network.
     """
     entries = (text.strip() for text in os.environ.get(VARIABLE, "").split(","))
-    return tuple(_private_host(text) for text in entries if text)
+    return tuple(private_host(text) for text in entries if text)
 
 
-def connected(host: str, port: int, seconds: float) -> socket.socket:
-    """A connection to one of the host's allowed addresses, made in `seconds`, which are its timeout from then on.
+def reachable(host: str, port: int) -> Sequence[Resolved]:
+    """The host's addresses that a job may lead to, as `socket.getaddrinfo` gives them; at least one.
 
     Raises:
-        AddressError: no address of the host is allowed.
-        OSError: the name is unknown (`socket.gaierror`), or nobody answers.
+        AddressError: there is none.
+        OSError: the name is unknown (`socket.gaierror`).
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -72,6 +75,17 @@ def connected(host: str, port: int, seconds: float) -> socket.socket:
             f"{host} has a private address, which no job may use; name a public host, "
             f"or have the worker's operator add it to {VARIABLE}"
         )
+    return usable
+
+
+def connected(host: str, port: int, seconds: float) -> socket.socket:
+    """A connection to one of the host's allowed addresses, made in `seconds`, which are its timeout from then on.
+
+    Raises:
+        AddressError: no address of the host is allowed.
+        OSError: the name is unknown (`socket.gaierror`), or nobody answers.
+    """
+    usable = reachable(host, port)
     deadline = time.monotonic() + seconds
     for left in range(len(usable), 0, -1):
         family, kind, protocol, _, address = usable[-left]
@@ -110,7 +124,12 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not any(address in cloud for cloud in CLOUDS)
 
 
-def _private_host(text: str) -> PrivateHost:
+def private_host(text: str) -> PrivateHost:
+    """What one entry means.
+
+    Raises:
+        ValueError: nothing.
+    """
     with suppress(ValueError):
         return PrivateHost("", ip_network(text, strict=False), None)
     with suppress(ValueError):

@@ -1,0 +1,98 @@
+"""What runs that were ended from outside have left: published in part, in the work store, under way."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.cleanup import CleanUpRequest, clean_up
+from activities.deliver import DeliverRequest, deliver
+from activities.heartbeat import Progress, beating
+from activities.server import Run, is_last, job_id_of, patient
+from activities.settings import Settings
+from activities.storage.base import StorageError
+from activities.store.abandoned import kept_jobs, last_written
+from activities.store.owner import is_owned
+from activities.store.work import emptied
+from activities.withdraw import withdrawn
+
+
+@activity.defn
+async def remove_workspace(run: Run) -> None:
+    """Take back what a job has published, and remove what it has left in the store, unless it goes on in a later run.
+
+    A location that refuses is not asked again; one that does not answer is.
+    """
+    handle = activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    with patient():
+        async with beating(Progress()):
+            if not await is_last(run):
+                return
+            for delivery in await _to_withdraw(handle):
+                await _withdrawn(delivery)
+            await emptied(job_id_of(run.workflow_id))
+
+
+async def _withdrawn(delivery: DeliverRequest) -> None:
+    try:
+        await withdrawn(delivery)
+    except StorageError as error:
+        if error.temporary:
+            raise
+        activity.logger.error("%s of job %s stays published: %s", delivery.output.type, delivery.job_id, error)
+
+
+async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> list[DeliverRequest]:
+    """Formats whose delivery had begun; or what the job itself had decided, when it had come to that."""
+    begun = list[DeliverRequest]()
+    async for name, payloads in _asked_for(handle):
+        if name == deliver.__name__:
+            begun += await activity.client().data_converter.decode(payloads, [DeliverRequest])
+        if name == clean_up.__name__:
+            [decided] = await activity.client().data_converter.decode(payloads, [CleanUpRequest])
+            return [DeliverRequest(decided.job_id, decided.location, output) for output in decided.withdraw]
+    return begun
+
+
+async def _asked_for(handle: WorkflowHandle[Any, Any]) -> AsyncIterator[tuple[str, Any]]:
+    """Names and arguments of the activities of a run."""
+    async for event in handle.fetch_history_events():
+        if event.HasField("activity_task_scheduled_event_attributes"):
+            scheduled = event.activity_task_scheduled_event_attributes
+            yield scheduled.activity_type.name, scheduled.input.payloads
+
+
+@activity.defn
+async def remove_abandoned(job_type: str) -> list[str]:
+    """Remove the workspaces of jobs that do not run, once nobody has written to them for long; returns their JobIds."""
+    settings, client = Settings.from_environment(), activity.client()
+    before, removed = time.time() - settings.abandoned_after.total_seconds(), list[str]()
+    with patient():
+        if not await is_owned(settings, client):
+            text = "the work store belongs to another namespace: nothing is removed from it"
+            raise ApplicationError(text, non_retryable=True)
+        async with beating(Progress()):
+            kept = await kept_jobs(settings)
+            running = await _open_jobs(job_type) if kept else set()
+            for job_id in kept:
+                if job_id not in running and await last_written(settings, job_id) < before and await _removed(job_id):
+                    removed.append(job_id)
+    return removed
+
+
+async def _removed(job_id: str) -> bool:
+    """Whether the workspace is gone: one that stays keeps no other, and is tried again by a later sweep."""
+    try:
+        await emptied(job_id)
+    except StorageError as error:
+        activity.logger.warning("the workspace of job %s stays: %s", job_id, error)
+        return False
+    return True
+
+
+async def _open_jobs(job_type: str) -> set[str]:
+    query = f"WorkflowType = '{job_type}' AND ExecutionStatus = 'Running'"
+    return {job_id_of(run.id) async for run in activity.client().list_workflows(query)}

@@ -1,0 +1,234 @@
+"""Progress on its way out, while a phase goes on: read from the heartbeats, never falling, and gone when it is over."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowHandle
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
+
+from activities.heartbeat import Progress, last_progress
+from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Pending, Watch, pending_in
+from activities.secrets import SecretError, revealed
+from activities.server import server_clock
+from publishers import publish
+from publishers.base import PublishError
+from publishers.config import MessagePublisher
+
+BEAT_INTERVAL = 0.05
+"""Seconds between two beats of a run's reporters, in turn, when one of them may have to stop: the answer to a beat says
+so. The server takes the beats of a run one by one, and the run's own tasks wait behind them."""
+HURRY = 1.0
+"""Seconds for which a run's reporters beat so often, from when its history tells that one of them has to stop."""
+MOST_FOLLOWED = 200
+"""Runs of a worker whose histories are followed: each is a request that the server holds open."""
+BEATS, LOOKS = 100, 25
+"""A second, of all reporters of a worker together, about: with many jobs, each beats and looks less often. A look costs
+the server four times as much."""
+RAREST_BEAT = 3.0
+"""Seconds between two beats of a reporter, at most: the server takes one that is silent for dead."""
+PATIENCE = 10
+"""Times as long as the server takes to answer, reporters wait before they ask again: a busy one is asked less."""
+PLACES = 500
+"""Reporters at once on a worker: the server bears the beats of so many."""
+IDLE, REST = 30.0, 30.0
+"""Seconds without news after which a reporter leaves its place to others where none is left; and for how long."""
+FRESH_SECONDS = 5.0
+"""After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
+what it told then could stand behind the end of the phase, or behind a larger percent."""
+RECONNECT_INTERVAL = 5.0
+"""Seconds between two attempts to reach a receiver for progress alone."""
+SIGNAL_STEP = 10
+"""Percent points between two signals to the workflow: they cost history, events to publishers do not."""
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What to watch, and whom to tell."""
+
+    watch: Watch
+    publisher: MessagePublisher | None
+    """None = the workflow itself, by signal, in coarse steps."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """The last progress event that was sent."""
+
+    percent: int = 0
+    at: float = 0.0
+    """Unix time of the server; 0 = none was sent"""
+
+
+@dataclass
+class _Run:
+    """A run with reporters on this worker, which share their looks at the server."""
+
+    reporters: int = 0
+    pending: Pending = field(default_factory=Pending)
+    """At the newest look."""
+    looked_at: float = 0.0
+    took: float = 0.0
+    """Seconds of the newest look."""
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    following: "asyncio.Task[None] | None" = None
+    is_followed: bool = False
+    hurried_at: float = 0.0
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def follow(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """Let reporters beat often as soon as one of them has to stop; as long as nobody can tell, all the time."""
+        while True:
+            with suppress(RPCError):
+                self.is_followed = True
+                async for event in handle.fetch_history_events(wait_new_event=True):
+                    if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_CANCEL_REQUESTED:
+                        self.hurried_at = time.monotonic()
+                        self.hurried.set()
+            self.is_followed = False
+            await asyncio.sleep(RECONNECT_INTERVAL)
+
+    async def until_next_beat(self, reporting: "asyncio.Task[None]") -> None:
+        """Wait, until one of the reporters has to stop at the longest, or this one has ended."""
+        if not self.is_followed or time.monotonic() - self.hurried_at < HURRY:
+            await asyncio.wait([reporting], timeout=self.beat_interval)
+            return
+        self.hurried.clear()
+        hurried = asyncio.ensure_future(self.hurried.wait())
+        try:
+            await asyncio.wait([reporting, hurried], timeout=RAREST_BEAT, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurried.cancel()
+
+    async def look(self, handle: WorkflowHandle[Any, Any]) -> Pending:
+        async with self.looking:
+            begun = time.monotonic()
+            if begun - self.looked_at > self.look_interval / 2:
+                self.pending = await pending_in(await handle.describe())
+                self.looked_at = time.monotonic()
+                self.took = self.looked_at - begun
+        return self.pending
+
+    @property
+    def look_interval(self) -> float:
+        return max(REPORT_INTERVAL, len(_runs) / LOOKS, PATIENCE * self.took)
+
+    @property
+    def beat_interval(self) -> float:
+        return min(RAREST_BEAT, max(self.reporters * BEAT_INTERVAL, _everybody() / BEATS, PATIENCE * self.took))
+
+
+_runs: defaultdict[str, _Run] = defaultdict(_Run)
+
+
+@activity.defn
+async def report_progress(request: ReportRequest) -> Reported:
+    """Tell the percent of a phase whenever it has changed, until cancelled."""
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+    with _reporting(handle) as run:
+        reporter = _Reporter(request, run, handle)
+        task, cancelled = asyncio.create_task(reporter.run()), None
+        while not task.done():
+            activity.heartbeat(Progress(reporter.meter.percent, 100))
+            try:
+                await run.until_next_beat(task)
+            except asyncio.CancelledError as error:
+                # A send that has begun is finished: cut off, it could arrive behind the phase's closing event.
+                cancelled = error
+                reporter.stop.set()
+        await task
+    if cancelled and activity.is_worker_shutdown():
+        raise cancelled
+    return Reported(reporter.told, reporter.sent_at)
+
+
+def _rest() -> ApplicationError:
+    """Takes the activity back to its queue; its last beat stays."""
+    return ApplicationError(
+        "there is no news: others have the place meanwhile",
+        category=ApplicationErrorCategory.BENIGN,
+        next_retry_delay=timedelta(seconds=REST),
+    )
+
+
+def _everybody() -> int:
+    return sum(run.reporters for run in _runs.values())
+
+
+@contextmanager
+def _reporting(handle: WorkflowHandle[Any, Any]) -> Iterator[_Run]:
+    run = _runs[str(handle.run_id)]
+    run.reporters += 1
+    if not run.following and len(_runs) <= MOST_FOLLOWED:
+        run.following = asyncio.create_task(run.follow(handle))
+    try:
+        yield run
+    finally:
+        run.reporters -= 1
+        if not run.reporters:
+            del _runs[str(handle.run_id)]
+            if run.following:
+                run.following.cancel()
+
+
+class _Reporter:
+    def __init__(self, request: ReportRequest, of: _Run, handle: WorkflowHandle[Any, Any]) -> None:
+        self.of = of
+        self.handle = handle
+        self.meter = Meter(request.watch, int(last_progress().done))
+        self.publisher = request.publisher
+        self.told = self.meter.percent
+        self.now = server_clock()
+        self.sent_at = 0.0
+        self.news_at = time.monotonic()
+        self.stop = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        return time.monotonic() - self.news_at > IDLE
+
+    async def run(self) -> None:
+        while not self.stop.is_set():
+            await self._tell_news()
+            if self.is_idle and _everybody() >= PLACES:
+                raise _rest()
+            await self._pause(self.of.look_interval)
+
+    async def _tell_news(self) -> None:
+        try:
+            if await self._risen(1 if self.publisher else SIGNAL_STEP):
+                await (self._publish(self.publisher) if self.publisher else self._signal())
+        except (PublishError, SecretError, RPCError):
+            # Progress may be dropped: a receiver, or a server, that is away is simply asked again a little later.
+            await self._pause(RECONNECT_INTERVAL)
+
+    async def _publish(self, to: MessagePublisher) -> None:
+        now = self.now()
+        self.sent_at = now.timestamp()
+        event = self.meter.watch.message(self.told, now)
+        await publish(revealed(to), event, within=FRESH_SECONDS)
+
+    async def _signal(self) -> None:
+        remaining = self.meter.watch.remaining_seconds(self.told, self.now())
+        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
+
+    async def _risen(self, step: int) -> bool:
+        percent = self.meter.take(await self.of.look(self.handle))
+        if percent < self.told + step:
+            return False
+        self.told, self.news_at = percent, time.monotonic()
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, or until it is time to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), seconds)

@@ -1,0 +1,43 @@
+"""Taking back what a job has published, or had begun to: no player is to find it."""
+
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.archive import places_of, published
+from activities.deliver import DeliverRequest, journal_path
+from activities.errors import PublishingError
+from activities.machine import on_disk
+from activities.storage import opened
+from activities.storage.journal import Journal
+from activities.storage.upload import deleted
+from activities.store.claims import claims_of
+from activities.store.work import at_work
+
+
+async def withdrawn(delivery: DeliverRequest) -> None:
+    """Remove the files of a format, and its unfinished uploads; what another job has begun to replace stays.
+
+    Raises:
+        StorageError: the location, or the work store, does not allow it or cannot be reached.
+    """
+    notes = journal_path(delivery.output)
+    try:
+        async with at_work(delivery.job_id, wishes=[notes], failing=PublishingError) as work:
+            await _deleted(delivery, await on_disk(_journal, work.root / notes))
+    except PublishingError as error:
+        activity.logger.warning("unfinished uploads of %s may be left: %s", delivery.output.type, error)
+        await _deleted(delivery, None)
+
+
+def _journal(path: Path) -> Journal:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Journal(path)
+
+
+async def _deleted(delivery: DeliverRequest, journal: Journal | None) -> None:
+    with opened(delivery.location) as storage, claims_of(delivery.job_id) as claims:
+        places = places_of(storage.place(), delivery.output)
+        # The main manifest first: from then on no player starts.
+        names = published(delivery.output).names[::-1]
+        await deleted(storage, names, journal, only_while=lambda: claims.hold(places))

@@ -1,0 +1,43 @@
+"""Who was the last to publish at a place."""
+
+from uuid import uuid4
+
+from activities.archive import places_of
+from activities.package import PackagedFormat
+from activities.store.claims import claims_of
+from activities.store.work import emptied
+from tests.activities.running import JOB_ID
+from tests.activities.store.conftest import Disk
+
+OTHER = str(uuid4())
+PLACES = ["a", "b"]
+
+
+def test_the_last_one_has_a_place_until_it_ends(store: Disk) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine, claims_of(OTHER) as others:
+        assert not mine.hold(PLACES)
+        mine.take(PLACES)
+        assert (mine.hold(PLACES), others.hold(PLACES)) == (True, False)
+        others.take(["b"])
+        assert (mine.hold(["a"]), mine.hold(PLACES), others.hold(["b"])) == (True, False, True)
+        mine.drop()
+        assert (mine.hold(["a"]), others.hold(["b"])) == (False, True)
+
+
+async def test_what_a_job_leaves_goes_with_its_claims(store: Disk) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine:
+        mine.take(PLACES)
+        await emptied(JOB_ID)
+        assert not mine.hold(["a"])
+
+
+def output(folder: str) -> PackagedFormat:
+    manifest = f"{folder}manifest.mpd"
+    return PackagedFormat(type="Dash", root="package", media=[], manifests=[manifest], links={"dash": manifest})
+
+
+def test_a_place_has_one_name_however_a_job_comes_to_it() -> None:
+    assert places_of("file:///out/", output("dash/")) == places_of("file:///out/dash/", output(""))
+    assert places_of("file:///out/", output("dash/")) != places_of("file:///out/", output("hls/"))

@@ -1,0 +1,35 @@
+"""What a worker reads from its environment."""
+
+import pytest
+
+from activities.settings import Settings, Version
+
+
+def version_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Version | None:
+    for name, value in variables.items():
+        monkeypatch.setenv(f"ENCODING_{name}", value)
+    return Settings.from_environment().version
+
+
+def test_a_version_has_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert version_with(monkeypatch) is None
+    names = {"DEPLOYMENT": "encoding-fleet", "BUILD_ID": "1.4.0"}
+    assert version_with(monkeypatch, **names) == Version("encoding-fleet", "1.4.0", pins=False)
+    assert version_with(monkeypatch, VERSIONING="pinned") == Version("encoding-fleet", "1.4.0", pins=True)
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"DEPLOYMENT": "fleet"}, "set both, or neither"),
+        ({"BUILD_ID": "1"}, "set both, or neither"),
+        ({"DEPLOYMENT": "fleet.eu", "BUILD_ID": "1"}, "ENCODING_DEPLOYMENT is 'fleet.eu'; it may have letters"),
+        ({"VERSIONING": "auto"}, "ENCODING_VERSIONING is 'auto'; it must be one of auto-upgrade, pinned"),
+        ({"ROLE": "both"}, "ENCODING_ROLE is 'both'; it must be one of all, control, transcode"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=problem):
+        version_with(monkeypatch, **variables)

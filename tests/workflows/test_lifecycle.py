@@ -1,0 +1,101 @@
+"""What outcomes of activities mean to the client, where that depends on others."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.cuts import Chunk
+from activities.package import Measured, Packaged, PackageRequest
+from activities.plan import AudioRendition, Plan, PlanRequest, VideoRendition
+from activities.processing import ContentProcessing
+from activities.tracks import Mapped
+from publishers.events import EncodingFinished
+from workflows.job import Job
+from workflows.lifecycle import STEPS, Outcome, WatchPlan
+from workflows.record import Record
+
+PLAN = Plan(
+    [VideoRendition("video", 160, 90, 100)],
+    [AudioRendition("audio-en", 0, "en", 128, "Stereo")],
+    [Chunk(0, duration=20.0), Chunk(1, start=20.0)],
+    duration=40.0,
+)
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def job(*formats: str) -> Job:
+    location = {"Provider": "Files", "UriPath": "/media"}
+    sections = {"ContentAcquisition": location, "ContentPublishing": location, "MediaMappings": {}}
+    return Job.parse({**sections, "ContentProcessing": {"OutputFormat": formats}})
+
+
+@pytest.fixture
+def record() -> Record:
+    """Of two chunks that were begun, and one that is done."""
+    record = Record()
+    record.begun = {"encode-video-0000": BEGUN, "encode-video-0001": BEGUN + timedelta(seconds=1)}
+    record.results = {"encode-video-0000": "encoded"}
+    return record
+
+
+def watched(record: Record, *formats: str, picture: Plan | None = None) -> WatchPlan:
+    request = PlanRequest("", Mapped(None), ContentProcessing(), picture)
+    watch = STEPS["plan"].watch(Outcome(job(*formats), request, PLAN, record))
+    assert watch
+    return watch
+
+
+def test_chunks_that_are_done_when_the_phase_begins_count_as_done(record: Record) -> None:
+    watch = watched(record, "Dash", picture=PLAN)
+    assert {share.activity_id: share.is_done for share in watch.shares} == {
+        "encode-audio": False,
+        "encode-video-0000": True,
+        "encode-video-0001": False,
+        "join-chunks": False,
+        "package": False,
+    }
+    assert watch.started == BEGUN
+
+
+def test_those_of_a_film_that_was_given_up_count_for_nothing(record: Record) -> None:
+    watch = watched(record, "Dash")
+    assert not any(share.is_done for share in watch.shares)
+    assert watch.started is None
+
+
+def test_several_formats_share_the_weight_of_packaging(record: Record) -> None:
+    ids = [share.activity_id for share in watched(record, "Dash", "Hls").shares]
+    assert ids[-2:] == ["package-Dash", "package-Hls"]
+
+
+@pytest.mark.parametrize("first", ["Dash", "Hls"])
+def test_the_encoding_is_finished_when_all_formats_are_packaged(first: str) -> None:
+    made = {
+        name: Packaged([], [Measured("video", rate, "H264"), Measured("audio-en", 1, "AAC")])
+        for name, rate in (("Dash", 99), ("Hls", 98))
+    }
+    record, told = Record(), list[Any]()
+    for name in sorted(made, key=lambda name: name != first):
+        record.results[f"package-{name}"] = made[name]
+        request = PackageRequest("", PLAN, ["Dash", "Hls"], only=name)  # type: ignore[arg-type]
+        event = STEPS["package"].event
+        assert event
+        told.append(event(Outcome(job("Dash", "Hls"), request, made[name], record)))
+    assert told[0] is None
+    assert isinstance(told[1], EncodingFinished)
+    assert told[1].bitrates[0].measured_bitrate_in_kbps == 99  # the first format's, whichever was packaged first
+
+
+async def test_an_activity_that_is_handed_out_again_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Outside of a workflow there is no time of one.
+    monkeypatch.setattr("workflows.record.workflow.now", lambda: BEGUN)
+    record = Record()
+    for result in ("lost", "made anew"):
+        handle: Any = asyncio.ensure_future(asyncio.sleep(0, result))
+        record.follow("encode-video-0000", handle)
+        assert record.results == {}
+        await handle
+        await asyncio.sleep(0)
+        assert record.results == {"encode-video-0000": result}

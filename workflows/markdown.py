@@ -1,0 +1,10 @@
+"""Text in the Temporal UI, which reads it as Markdown."""
+
+from workflows.logs import printable
+
+MARKS = "\\`*_{}[]()<>#+!|~"
+
+
+def plain(text: str) -> str:
+    """What shows as `text` itself, on one line: no link, picture, table or heading that a client has named."""
+    return "".join(f"\\{char}" if char in MARKS else char for char in printable(text))
