@@ -94,9 +94,14 @@ def _names(story: Story) -> str:
     )
 
 
-def digests(files: dict[str, bytes]) -> dict[str, str]:
-    """Names and contents, to be compared."""
-    return {name: hashlib.sha256(_settled(content)).hexdigest() for name, content in files.items()}
+def digests(files: dict[str, bytes], sizes_below: str | None = None) -> dict[str, str]:
+    """Names and contents, to be compared; of the segments below a folder, sizes: `cenc` begins with random numbers."""
+    return {
+        name: str(len(content))
+        if sizes_below is not None and name.startswith(sizes_below) and name.endswith(".m4s")
+        else hashlib.sha256(_settled(content)).hexdigest()
+        for name, content in files.items()
+    }
 
 
 def _settled(content: bytes) -> bytes:

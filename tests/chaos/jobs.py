@@ -34,18 +34,20 @@ class Kind:
     processing: dict[str, Any] = field(default_factory=dict)
     film: bool = False
     """Of two minutes, so that it is cut into chunks; else a clip."""
+    cenc: str | None = None
+    """The folder, as the beginning of a name, whose segments differ from run to run but in size."""
 
 
 CLIPS = (
     Kind("clip from files to files", "files", "files", ("Dash", "Hls")),
     Kind("clip from S3 to Blob", "s3", "blob", ("Hls",), ("RabbitMQ", "AmazonSqs")),
     Kind("clip from Blob to FTPS", "blob", "ftp", ("Cmaf",), ("AzureServiceBusQueue", "Ftps", "Files")),
-    Kind("encrypted clip from FTPS to S3", "ftp", "s3", ("Dash", "Hls"), processing=DRM),
+    Kind("encrypted clip from FTPS to S3", "ftp", "s3", ("Dash", "Hls"), processing=DRM, cenc="dash/"),
     Kind("clip from S3 to files", "s3", "files", ("Cmaf",), ("AzureServiceBusQueue", "RabbitMQ"), DRM),
 )
 FILMS = (
     Kind("film from files to S3", "files", "s3", ("Hls",), film=True),
-    Kind("encrypted film from S3 to FTPS", "s3", "ftp", ("Dash",), ("RabbitMQ", "Files"), DRM, film=True),
+    Kind("encrypted film from S3 to FTPS", "s3", "ftp", ("Dash",), ("RabbitMQ", "Files"), DRM, film=True, cenc=""),
 )
 
 

@@ -114,7 +114,7 @@ class Run:
             await self._submit(job)
         for job in undisturbed:
             await self._end(job)
-            self._expected[job.kind.name] = digests(self._files(job))
+            self._expected[job.kind.name] = digests(self._files(job), job.kind.cenc)
         self._tell(f"{len(undisturbed)} jobs without faults have told what each kind makes")
 
     async def _rage(self, faults: Faults) -> None:
@@ -192,7 +192,7 @@ class Run:
         told = await asyncio.to_thread(self._stories)
         for job, handle in self._ended:
             found = [*await _outcome(handle), *told[job.id].problems()]
-            found += differences(digests(self._files(job)), self._expected[job.kind.name])
+            found += differences(digests(self._files(job), job.kind.cenc), self._expected[job.kind.name])
             report.problems += [f"{job.kind.name} {job.id}: {text}" for text in found]
             report.repeats += told[job.id].repeats
             report.events += sum(len(story) for story in told[job.id].stories.values()) - told[job.id].repeats.total()
@@ -216,7 +216,7 @@ class Run:
         arrived = {
             "RabbitMQ": [body for _, body in world.rabbitmq.drain(QUEUE)],
             "AmazonSqs": [json.loads(message["Body"]) for message in world.sqs.drain(world.queue_url)],
-            "AzureServiceBusQueue": [json.loads(each.body) for each in world.bus.drain(QUEUE, 1)],
+            "AzureServiceBusQueue": [json.loads(each.body) for each in world.bus.drain(QUEUE, world.bus.kept())],
             "Files": _in_files(world.storages["files"].files("events")),
             "Ftps": _in_files(world.storages["ftp"].files("events")),
         }

@@ -73,7 +73,8 @@ class RabbitMQ:
             )
         )
         (self._folder / "enabled_plugins").write_text("[].\n")
-        self._epmd.start()
+        if not self._epmd.running:  # it outlives a broker that was killed
+            self._epmd.start()
         self._broker.start()
 
     def stop(self) -> None:

@@ -2,8 +2,10 @@ import base64
 import hashlib
 import hmac
 import socket
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ class ServiceBus:
         command = [str(SERVERS / "python"), str(PROGRAM), "--address", self.host, "--file", str(folder / "bus.db")]
         command += ["--key", f"{self.key_name}={self.key}", "--locked", self.locked]
         command += [part for queue in queues for part in ("--queue", queue)]
+        self._file = folder / "bus.db"
         self._process = Process(command, folder / "service_bus.log", self._answers, install="make test")
         self.start = self._process.start
         self.stop = self._process.stop
@@ -63,6 +66,11 @@ class ServiceBus:
         digest = hmac.digest(self.key.encode(), f"{address}\n{expiry}".encode(), hashlib.sha256)
         signed = quote(base64.b64encode(digest), safe="")
         return f"SharedAccessSignature sr={address}&sig={signed}&se={expiry}&skn={self.key_name}"
+
+    def kept(self) -> int:
+        """How many messages nobody has taken yet."""
+        with closing(sqlite3.connect(self._file)) as messages:
+            return int(messages.execute("SELECT count(*) FROM messages").fetchone()[0])
 
     def drain(self, queue: str, expected: int = 0) -> list[Received]:
         """All messages, in order; waits for as many as are expected, and a moment for more."""
