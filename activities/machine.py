@@ -29,7 +29,7 @@ FAULTS = {
     errno.EMFILE: f"{LIMIT}: too many files are open; raise `ulimit -n`",
     errno.ENFILE: f"{LIMIT}: too many files are open on its machine; raise `fs.file-max`",
     errno.ENOMEM: f"{LIMIT}: memory is short; see ENCODING_TOOL_MEMORY_MB and ENCODING_TRANSCODE_SLOTS",
-    errno.EAGAIN: f"{LIMIT}: it may start no further process; raise `ulimit -u`",
+    errno.EAGAIN: f"{LIMIT}: it may start no further process or thread; raise `ulimit -u`, or ENCODING_TOOL_MEMORY_MB",
 }
 """What the system reports, and what to do; all else is a bug of ours."""
 SILENT = f"{FOLDER} does not answer; check its disk"

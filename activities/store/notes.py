@@ -45,24 +45,24 @@ class _InFolder:
         self._doing = f"{folder} cannot be used"
 
     def read(self, name: str) -> bytes | None:
-        with explained(self._doing):
+        with explained(self._doing, own=True):
             try:
                 return (self._folder / name).read_bytes()
             except FileNotFoundError:
                 return None
 
     def write(self, name: str, text: bytes) -> None:
-        with explained(self._doing):
+        with explained(self._doing, own=True):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with replacing(self._folder / name) as file:
                 file.write(text)
 
     def remove(self, name: str) -> None:
-        with explained(self._doing):
+        with explained(self._doing, own=True):
             (self._folder / name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        with explained(self._doing):
+        with explained(self._doing, own=True):
             return [path.name for path in self._folder.glob("[!.]*")]
 
 

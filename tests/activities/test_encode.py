@@ -13,9 +13,9 @@ import pytest
 
 from activities.cuts import Chunk
 from activities.encode import AudioRequest, ChunkRequest, EncodedAudio, EncodedChunk, encode_audio, encode_chunk
-from activities.errors import EncodingError
+from activities.errors import EncodingError, ErrorCode, LostError
 from activities.plan import AudioRendition, Plan, VideoRendition
-from activities.tracks import AudioTrack, MonoTrack, SourceFile, VideoTrack
+from activities.tracks import AudioTrack, MonoTrack, VideoTrack
 from activities.workspace import workspace
 from tests.activities.media.children import children, started
 from tests.activities.reading import frames, loud_tenths, pitches, streams
@@ -156,9 +156,9 @@ async def test_noise_is_refused(clip: Clips) -> None:
 async def test_names_of_clients_reach_messages_as_they_are(clip: Clips) -> None:
     source = truncated(clip(seconds=6))
     name = 'it\'s "odd" %d {0}.mp4'
-    path = in_workspace(source).path
+    file = replace(in_workspace(source), name=name)
     with pytest.raises(EncodingError) as caught:
-        await encoded(source, file=SourceFile(name, path, 1))
+        await encoded(source, file=file)
     assert repr(name) in str(caught.value)
 
 
@@ -317,6 +317,6 @@ async def test_a_lost_workspace_is_worth_another_attempt(clip: Clips) -> None:
     source = clip()
     track: VideoTrack = await video_track(source, in_workspace(source))
     shutil.rmtree(workspace(JOB_ID) / "source")
-    with pytest.raises(EncodingError) as caught:
+    with pytest.raises(LostError) as caught:
         await Running()(encode_chunk, ChunkRequest(JOB_ID, track, PLAN, WHOLE))
-    assert caught.value.retryable
+    assert (caught.value.code, caught.value.retryable) == (ErrorCode.ENCODING, True)

@@ -11,13 +11,14 @@ from temporalio.testing import ActivityEnvironment
 from activities.notify import Meter, Pending, Share, Watch
 from activities.server import server_clock
 from publishers.events import Sender
+from tests.activities.running import JOB_ID
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def watch(*weights: float) -> Watch:
     shares = [Share(f"part-{place}", weight) for place, weight in enumerate(weights)]
-    return Watch("Encoding", "EncodingProgress", Sender("id", "studio"), 3, STARTED, shares, film_seconds=10.0)
+    return Watch("Encoding", "EncodingProgress", Sender(JOB_ID, "studio"), 3, STARTED, shares, film_seconds=10.0)
 
 
 def test_what_is_done_counts_by_its_weight() -> None:
