@@ -17,6 +17,7 @@ from tests.servers.temporal import TemporalServer
 LEFT = 64 << 10
 """Bytes: the check at the start passes."""
 DISKS = ("work", "media/out", "media/events")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

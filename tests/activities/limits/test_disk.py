@@ -66,7 +66,11 @@ def no_descriptors(disk: Path) -> Iterator[None]:
 @pytest.mark.parametrize("name", ACTIVITIES)
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [(full, "space"), (read_only, "read-only"), (no_descriptors, "too many files are open")],
+    [
+        (full, "space"),
+        pytest.param(read_only, "read-only", marks=pytest.mark.slow),
+        pytest.param(no_descriptors, "too many files are open", marks=pytest.mark.slow),
+    ],
 )
 async def test_it_has_the_code_of_the_phase_and_passes(
     work: Work, disk: Path, name: str, fault: Callable[[Path], AbstractContextManager[None]], told: str
