@@ -9,7 +9,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.cleanup import CleanUpRequest, clean_up
-from activities.deliver import DeliverRequest, deliver
+from activities.deliver import DeliverRequest, deliver, send_media
 from activities.heartbeat import Progress, beating
 from activities.server import Run, is_last, job_id_of, patient
 from activities.settings import Settings
@@ -47,14 +47,15 @@ async def _withdrawn(delivery: DeliverRequest) -> None:
 
 async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> list[DeliverRequest]:
     """Formats whose delivery had begun; or what the job itself had decided, when it had come to that."""
-    begun = list[DeliverRequest]()
+    begun: dict[str, DeliverRequest] = {}
     async for name, payloads in _asked_for(handle):
-        if name == deliver.__name__:
-            begun += await activity.client().data_converter.decode(payloads, [DeliverRequest])
+        if name in (send_media.__name__, deliver.__name__):
+            [delivery] = await activity.client().data_converter.decode(payloads, [DeliverRequest])
+            begun[delivery.output.type] = delivery
         if name == clean_up.__name__:
             [decided] = await activity.client().data_converter.decode(payloads, [CleanUpRequest])
             return [DeliverRequest(decided.job_id, decided.location, output) for output in decided.withdraw]
-    return begun
+    return [*begun.values()]
 
 
 async def _asked_for(handle: WorkflowHandle[Any, Any]) -> AsyncIterator[tuple[str, Any]]:

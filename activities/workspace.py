@@ -4,7 +4,6 @@ Names inside are ours (`source/0001.mp4`), never the client's: no odd character 
 Activities exchange paths relative to the workspace, so that workers may mount it anywhere.
 """
 
-import secrets
 import shutil
 import zlib
 from pathlib import Path
@@ -25,9 +24,10 @@ def workspace(job_id: str) -> Path:
 def attempt_folder(name: str) -> str:
     """A folder for the results of this attempt alone: what a dying one still writes must not get among them.
 
-    Attempts count from one again when the workflow asks once more, or is reset; so their number alone is no name.
+    Attempts count from one again when the workflow asks once more, or is reset: then it is another time.
     """
-    return f"{name}-{activity.info().attempt}-{secrets.token_hex(3)}"
+    info = activity.info()
+    return f"{name}-{info.attempt}-{round(info.scheduled_time.timestamp() * 1000):x}"
 
 
 def fresh(folder: Path) -> Path:

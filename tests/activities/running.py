@@ -1,5 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -19,11 +21,16 @@ def location(folder: Path) -> FilesLocation:
 
 
 class Running:
-    """Runs activities and keeps what they beat."""
+    """Runs activities and keeps what they beat.
 
-    def __init__(self) -> None:
+    Args:
+        scheduled: when the workflow has asked for them, in Unix time.
+    """
+
+    def __init__(self, scheduled: float = 0.0) -> None:
         self.beats: list[Progress] = []
         self.environment = ActivityEnvironment()
+        self.environment.info = replace(self.environment.info, scheduled_time=datetime.fromtimestamp(scheduled, UTC))
         self.environment.on_heartbeat = lambda *details: self.beats.append(Progress(details[0].done, details[0].total))
 
     async def __call__(self, activity: Callable[[Request], Awaitable[Result]], request: Request) -> Result:

@@ -130,8 +130,8 @@ async def test_progress_ends_at_the_whole_film(clip: Clips) -> None:
 
 async def test_attempts_write_to_folders_of_their_own(clip: Clips) -> None:
     made = []
-    for attempt in (1, 1, 2):  # the workflow may ask once more: then attempts count from one again
-        running = Running()
+    for attempt, scheduled in ((1, 7.0), (1, 7.1), (2, 7.1)):  # whenever the workflow asks, attempts count from one
+        running = Running(scheduled)
         running.environment.info = replace(running.environment.info, attempt=attempt)
         made.append(file(await encoded(clip(seconds=1), running=running), "small"))
     assert len({*made}) == 3

@@ -58,9 +58,9 @@ class Parts:
     async def encoded(self) -> list[EncodedChunk]:
         return [await self.encode(chunk) for chunk in self.chunks]
 
-    async def joined(self, made: list[EncodedChunk], *, is_last: bool = True) -> Joined:
+    async def joined(self, made: list[EncodedChunk], *, is_last: bool = True, scheduled: float = 0.0) -> Joined:
         request = JoinRequest(JOB_ID, self.track, PLAN, self.chunks, made, is_last)
-        return await Running()(join_chunks, request)
+        return await Running(scheduled)(join_chunks, request)
 
     async def in_one_piece(self) -> EncodedChunk:
         return await Running()(encode_chunk, ChunkRequest(JOB_ID, self.track, PLAN, Chunk(0), [], QUALITY))
@@ -119,7 +119,7 @@ async def test_a_single_chunk_is_used_as_it_is(clip: Clips) -> None:
 async def test_joins_of_the_same_attempt_share_nothing(clip: Clips) -> None:
     film = await Parts.of(clip(seconds=5))
     made = await film.encoded()
-    one, other = await asyncio.gather(film.joined(made), film.joined(made))
+    one, other = await asyncio.gather(*(film.joined(made, scheduled=moment) for moment in (7.0, 7.1)))
     assert not {*one.paths.values()} & {*other.paths.values()}
     for result in (one, other):
         assert [frames(workspace(JOB_ID) / path).times[-1] for path in result.paths.values()] == [4.96, 4.96]

@@ -76,7 +76,7 @@ async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
 
 
 def output(name: str = "") -> Path:
-    return workspace(JOB_ID) / "output-1" / name
+    return workspace(JOB_ID) / "output-1-0" / name
 
 
 def assert_plays(address: str, request: PackageRequest, *, video: int, audio: int) -> None:
@@ -112,7 +112,7 @@ async def test_a_format_by_itself_is_what_it_is_beside_others(request_: PackageR
     for name, beside in zip(request_.formats, both.formats, strict=True):
         made = await packaged(request_, only=name)
         [alone] = made.formats
-        assert alone == replace(beside, root=f"output-{name.lower()}-1")
+        assert alone == replace(beside, root=f"output-{name.lower()}-1-0")
         assert made.renditions == both.renditions
         for file in alone.manifests:
             assert (workspace(JOB_ID) / alone.root / file).stat().st_size == output(file).stat().st_size

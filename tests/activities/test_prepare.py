@@ -57,7 +57,7 @@ async def test_a_file_without_a_cue_is_named(tmp_path: Path) -> None:
 async def test_another_attempt_starts_afresh(tmp_path: Path) -> None:
     await prepared(srt_file(tmp_path / "a.srt"), vtt_file(tmp_path / "b.vtt"))
     made = await prepared(srt_file(tmp_path / "a.srt"))
-    assert [path.name for path in (workspace(JOB_ID) / "text-1").iterdir()] == [Path(made.text[0].path).name]
+    assert [path.name for path in (workspace(JOB_ID) / "text-1-0").iterdir()] == [Path(made.text[0].path).name]
 
 
 def movie(tmp_path: Path, clip: Clips, *codecs: str, ending: str = "mkv") -> Path:
@@ -98,7 +98,7 @@ async def test_a_track_with_a_long_cue_is_named(tmp_path: Path) -> None:
 async def test_text_tracks_of_a_container_become_webvtt(clip: Clips, tmp_path: Path) -> None:
     made = await extracted(movie(tmp_path, clip, "srt", "ass", "webvtt"), 3, 1, 2)
     assert [(each.path, each.language, each.caption) for each in made.text] == [
-        (f"text-1/000{number}.vtt", "de", True) for number in (1, 2, 3)
+        (f"text-1-0/000{number}.vtt", "de", True) for number in (1, 2, 3)
     ]
     for number in range(3):
         assert text(made, number).startswith("WEBVTT\n")
@@ -114,7 +114,7 @@ async def test_a_track_without_a_cue_is_left_out(clip: Clips, tmp_path: Path) ->
     source = movie(tmp_path, clip, "srt", "srt")
     silent = tmp_path / "silent.mkv"
     _run("-i", str(source), "-map", "0", "-c", "copy", "-bsf:s:1", "noise=drop=1", str(silent))
-    assert [each.path for each in (await extracted(silent, 1, 2)).text] == ["text-1/0001.vtt"]
+    assert [each.path for each in (await extracted(silent, 1, 2)).text] == ["text-1-0/0001.vtt"]
 
 
 async def test_a_playlist_that_is_called_a_container_opens_nothing_else(clip: Clips, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ async def made(video: dict[str, str], formats: list[OutputFormat], **fields: Any
 
 
 def output(name: str) -> Path:
-    return workspace(JOB_ID) / "with-thumbnails-1" / "output-1" / name
+    return workspace(JOB_ID) / "with-thumbnails-1-0" / "output-1-0" / name
 
 
 def greys(sheet: Path, columns: int, rows: int) -> list[int]:

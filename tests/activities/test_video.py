@@ -81,7 +81,7 @@ async def test_players_are_told_of_h265_and_its_range(tmp_path: Path) -> None:
     source = hdr_clip(tmp_path / "hdr.mp4")
     made, files = await planned_and_encoded(source, VideoFormat="H265", ExtractAndApplyHDR=True)
     packaged = await Running()(package, PackageRequest(JOB_ID, made, ["Cmaf"], files))
-    folder = workspace(JOB_ID) / "output-1"
+    folder = workspace(JOB_ID) / "output-1-0"
     assert packaged.renditions[0].codec == "H265"
     assert re.search(r'CODECS="hvc1\.2\.4\..*VIDEO-RANGE=PQ', (folder / "manifest.m3u8").read_text())
     mpd = (folder / "manifest.mpd").read_text()

@@ -15,9 +15,9 @@ from tests.chaos.world import World
 from tests.clips import Clips
 
 SHORT = Storm(
-    kinds=CLIPS[:3],
-    jobs=6,
-    at_once=3,
+    kinds=CLIPS[:2],
+    jobs=4,
+    at_once=2,
     pause=1.0,
     frozen=10.0,
     seed=1,
@@ -30,7 +30,7 @@ SHORT = Storm(
         Injection(3, "kill server", "temporal", 0.1),
         Injection(3, "kill tool", "ffmpeg", 0.0),
     ],
-    faults=10,
+    faults=8,
 )
 
 

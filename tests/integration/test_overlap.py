@@ -1,6 +1,7 @@
 """Work that begins before the work before it has ended, and a client that sees the phases in order all the same."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -199,12 +200,20 @@ async def test_media_that_was_sent_is_taken_back_when_another_format_fails(servi
     output = Path(job["ContentPublishing"]["UriPath"])
     handle = await service.submit(job)
     await service.wait_for(handle.id, "ContentAcquired")
-    for attempt in range(1, 4):
-        (service.work / handle.id / f"output-hls-{attempt}").touch()  # where a folder is to be
+    spoiling = asyncio.create_task(_spoil(service.work / handle.id))
     async with asyncio.timeout(60):
         while not [*output.glob("dash/*/*.m4s")]:
             await asyncio.sleep(0.02)
     ended = await service.end(handle)
+    spoiling.cancel()
     assert ended.names == [*LIFECYCLE[:5], "FinalError"]
     assert ended.error["Phase"] == "Encoding"
     assert not [path for path in output.rglob("*") if path.is_file()]
+
+
+async def _spoil(workspace: Path) -> None:
+    """Take away what is packaged as HLS, again and again."""
+    while True:
+        for folder in workspace.glob("output-hls-*"):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.sleep(0.005)

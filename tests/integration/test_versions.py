@@ -25,6 +25,7 @@ Handle = WorkflowHandle[Any, Any]
 FLEET = "encoding-fleet"
 NOT_YET = {
     RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.FAILED_PRECONDITION,  # some of its queues have no worker yet
     # The server keeps its own books of versions by workflows, which take a while on a busy machine.
     *(
         RPCStatusCode.CANCELLED,

@@ -54,7 +54,7 @@ async def packaged(request: PackageRequest, **fields: Any) -> Packaged:
 
 
 def output(name: str = "") -> Path:
-    return workspace(JOB_ID) / "output-1" / name
+    return workspace(JOB_ID) / "output-1-0" / name
 
 
 def pictures(folder: Path, key: bytes | None) -> str:
