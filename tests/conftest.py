@@ -22,6 +22,8 @@ from tests.servers.temporal import TemporalServer
 pytest_plugins = ["tests.places"]
 
 LONGEST = (
+    "test_overlap",
+    "test_chaos",
     "test_delivery",
     "test_death",
     "test_outages",

@@ -90,7 +90,8 @@ async def test_a_long_film_goes_on_among_short_ones_and_holds_none_up(busy: Stud
     assert len(begun) == CHUNKS
     for handle in short:
         for turn in await turns_of(handle):
-            assert sum(turn.asked < taken < turn.taken for taken in begun) <= 1
+            # One that is as urgent, and one that was given out between the asking and the queueing.
+            assert sum(turn.asked < taken < turn.taken for taken in begun) <= 2
 
 
 @pytest.mark.parametrize("settings", [(*EXACT, "matching.enableFairness=true")])
