@@ -11,7 +11,8 @@ REMEDIES = {
     r"400 Bad Request|received fatal alert|KeyParseError|CertificateParseError": "the client's certificate is not "
     "taken; check TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH",
     r"InvalidContentType|CorruptMessage": f"it does not speak TLS; unset TEMPORAL_TLS, or {USUAL}",
-    r"http2 error|FRAME_SIZE_ERROR": f"it does not speak gRPC in clear; set TEMPORAL_TLS to true, or {USUAL}",
+    r"http2 error|FRAME_SIZE_ERROR|connection closed": "it does not speak gRPC in clear; set TEMPORAL_TLS to true, or "
+    f"{USUAL}",
 }
 """The first that is found counts."""
 

@@ -81,6 +81,8 @@ async def run(
     except BaseException:
         _kill(process)
         await _dead(process, work)
+        if together.done() and not together.cancelled():
+            together.exception()  # asked for, it is not logged as one that nobody has seen
         raise
     finally:
         watchdog.cancel()
