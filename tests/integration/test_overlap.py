@@ -167,6 +167,7 @@ async def test_a_job_can_be_cancelled_and_paused_in_the_middle(service: Service,
         assert service.tools() == []
 
 
+@pytest.mark.slow
 async def test_what_was_begun_of_a_film_that_is_replaced_meanwhile_is_given_up(
     service: Service, clip: Clips, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ async def workers_of(handle: Handle, activity: str = "") -> list[int]:
     return list(dict.fromkeys(found))
 
 
+@pytest.mark.slow
 async def test_pinned_jobs_end_where_they_began(server: TemporalServer, tmp_path: Path, clip: Clips) -> None:
     with started(first := version(tmp_path, server, "1-pinned", ENCODING_VERSIONING="pinned")):
         await make_current(first, "1-pinned")
