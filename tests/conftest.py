@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -47,6 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_connection_outlives_the_tests() -> Iterator[None]:
     yield
     close_connections()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Takes connections of which nothing comes; `accept` does not wait."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        yield server
 
 
 @pytest.fixture(scope="session")

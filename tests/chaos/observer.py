@@ -1,49 +1,37 @@
 """Looks on while jobs run: what stands in the arguments of processes, and what readers find at the targets."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from tests.chaos.looking import Looking
 from tests.chaos.world import World
 
 INTERVAL = 0.1
 """Seconds between two looks."""
 
 
-class Observer:
+class Observer(Looking):
     """Looks inside the block."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(INTERVAL)
         self._world = world
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
         self._tools: dict[int, str] = {}
         self.arguments: set[str] = set()
         """Of all processes of the workers that were ever seen."""
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
 
     def running(self, tool: str) -> list[int]:
         """Pids of a tool's processes at the last look."""
         return [pid for pid, name in self._tools.items() if tool in name]
 
     def _look(self) -> None:
-        while not self._over.wait(INTERVAL):
-            tools = {}
-            for pid in self._pids():
-                arguments = _read(Path(f"/proc/{pid}/cmdline"))
-                tools[pid] = Path(arguments.partition("\0")[0]).name
-                self.arguments.add(arguments)
-            self._tools = tools
+        tools = {}
+        for pid in self._pids():
+            arguments = _read(Path(f"/proc/{pid}/cmdline"))
+            tools[pid] = Path(arguments.partition("\0")[0]).name
+            self.arguments.add(arguments)
+        self._tools = tools
 
     def _pids(self) -> Iterator[int]:
         for worker in self._world.workers:

@@ -1,44 +1,32 @@
 """Players that come too early: whenever a manifest is there, all that it leads to has to be there as well."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.chaos.checks import digests
+from tests.chaos.looking import Looking
 
 INTERVAL = 0.1
 MANIFESTS = (".mpd", ".m3u8")
 
 
-class Readers:
+class Readers(Looking):
     """Look at folders again and again inside the block."""
 
     def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="readers", daemon=True)
+        super().__init__(INTERVAL)
         self._watched: dict[Path, dict[str, str]] = {}
         self.looks = 0
         """How often there was a manifest."""
         self.problems: set[str] = set()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
 
     def watch(self, folder: Path, expected: dict[str, str]) -> None:
         """`expected`: digests by name, of all that belongs there in the end."""
         self._watched[folder] = expected
 
     def _look(self) -> None:
-        while not self._over.wait(INTERVAL):
-            for folder, expected in [*self._watched.items()]:
-                self.problems |= {*self._half_written(folder, expected)}
+        for folder, expected in [*self._watched.items()]:
+            self.problems |= {*self._half_written(folder, expected)}
 
     def _half_written(self, folder: Path, expected: dict[str, str]) -> Iterator[str]:
         for name in filter(lambda name: name.endswith(MANIFESTS), expected):

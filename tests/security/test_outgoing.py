@@ -16,6 +16,7 @@ from publishers.base import PublishError
 from publishers.config import MessagePublisher
 from publishers.connections import close_connections
 from tests.security.leading import ERRORS, LEADS, emulator, followed, ftps_events, key_service, rabbitmq, s3, sqs
+from tests.servers.ports import port_of
 from tests.workflows.test_job import minimal
 from workflows.job import Job
 from workflows.session import _own_hosts
@@ -28,17 +29,6 @@ every_lead = pytest.mark.parametrize("lead", LEADS, ids=lambda lead: lead.__name
 def _connections_are_made_anew() -> Iterator[None]:
     yield
     close_connections()
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0)
-        yield server
-
-
-def port_of(server: socket.socket) -> int:
-    return int(server.getsockname()[1])
 
 
 async def refused(section: Location | MessagePublisher | DrmManaged) -> Exception:

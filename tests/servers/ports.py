@@ -32,3 +32,8 @@ def _is_free(port: int) -> bool:
         probe.bind(("127.0.0.1", port))
         return True
     return False
+
+
+def port_of(server: socket.socket) -> int:
+    """Where it listens."""
+    return int(server.getsockname()[1])

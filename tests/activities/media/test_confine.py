@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,9 @@ from activities.errors import EncodingError
 from activities.media import confine
 from activities.media.ffmpeg import run_ffmpeg
 from activities.media.process import run
+from tests.servers.ports import port_of
 
 CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0)
-        yield server
-
-
-def port_of(server: socket.socket) -> int:
-    return int(server.getsockname()[1])
 
 
 async def script(text: str, *arguments: object) -> tuple[int, list[str], str]:
