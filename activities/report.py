@@ -18,7 +18,7 @@ from temporalio.service import RPCError
 from activities.heartbeat import Progress, last_progress
 from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Pending, Watch, pending_in
 from activities.secrets import SecretError, revealed
-from activities.server import server_clock
+from activities.server import own_run, server_clock
 from publishers import publish
 from publishers.base import PublishError
 from publishers.config import MessagePublisher
@@ -132,8 +132,7 @@ _runs: defaultdict[str, _Run] = defaultdict(_Run)
 @activity.defn
 async def report_progress(request: ReportRequest) -> Reported:
     """Tell the percent of a phase whenever it has changed, until cancelled."""
-    info = activity.info()
-    handle = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+    handle = own_run()
     with _reporting(handle) as run:
         reporter = _Reporter(request, run, handle)
         task, cancelled = asyncio.create_task(reporter.run()), None

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -62,22 +63,28 @@ async def request_cancel(run: Run) -> None:
     await activity.client().get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 
 
+def own_run() -> WorkflowHandle[Any, Any]:
+    """The run that this activity belongs to.
+
+    Raises:
+        RuntimeError: the activity has no client, as in a test of its own.
+    """
+    info = activity.info()
+    return activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
+
+
 async def tell_run(signal: str, content: Any) -> None:
     """Signal the run that this activity belongs to something that it can do without; a failure is logged."""
-    info = activity.info()
     try:
-        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
-        await run.signal(signal, content)
+        await own_run().signal(signal, content)
     except (RuntimeError, RPCError) as error:
         activity.logger.warning("the run was not told %s: %s", signal, error)
 
 
 async def is_paused() -> bool:
     """Whether the run that this activity belongs to wants nothing new to begin; where nobody can tell, it does not."""
-    info = activity.info()
     try:
-        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
-        return bool(await (await run.describe()).memo_value(PAUSED, default=False))
+        return bool(await (await own_run().describe()).memo_value(PAUSED, default=False))
     except (RuntimeError, RPCError):
         return False
 
@@ -108,8 +115,7 @@ async def is_current() -> bool:
     """Whether the server still waits for this very attempt; where it does not answer, nobody may be sure."""
     info = activity.info()
     try:
-        run = activity.client().get_workflow_handle(str(info.workflow_id), run_id=info.workflow_run_id)
-        pending = (await run.describe()).raw_description.pending_activities
+        pending = (await own_run().describe()).raw_description.pending_activities
     except RuntimeError:
         return True
     except RPCError:
