@@ -28,19 +28,19 @@ BEAT_INTERVAL = 0.05
 so. The server takes the beats of a run one by one, and the run's own tasks wait behind them."""
 HURRY = 1.0
 """Seconds for which a run's reporters beat so often, from when its history tells that one of them has to stop."""
-MOST_FOLLOWED = 200
-"""Runs of a worker whose histories are followed: each is a request that the server holds open."""
-BEATS, LOOKS = 100, 25
-"""A second, of all reporters of a worker together, about: with many jobs, each beats and looks less often. A look costs
-the server four times as much."""
-RAREST_BEAT = 3.0
-"""Seconds between two beats of a reporter, at most: the server takes one that is silent for dead."""
+CALM = 3.0
+"""Seconds between two beats at other times, or more."""
+MISSES = 3
+"""Beats that the server expects of a reporter in vain, before it takes it for dead."""
+BEATS, LOOKS = 20, 10
+"""A second, of all reporters of a worker together, about: with many jobs, each beats and looks less often. Each beat is
+a write at the server, as each step of a job is: a thousand jobs would else tell of progress that they do not make."""
 PATIENCE = 10
 """Times as long as the server takes to answer, reporters wait before they ask again: a busy one is asked less."""
-PLACES = 500
-"""Reporters at once on a worker: the server bears the beats of so many."""
-IDLE, REST = 30.0, 30.0
-"""Seconds without news after which a reporter leaves its place to others where none is left; and for how long."""
+PLACES = 200
+"""Reporters at once on a worker, each run of which has its history followed: a request that the server holds open."""
+TURN, REST = 30.0, 30.0
+"""Seconds after which a reporter leaves its place to others where none is left; and for how long."""
 FRESH_SECONDS = 5.0
 """After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
 what it told then could stand behind the end of the phase, or behind a larger percent."""
@@ -99,12 +99,13 @@ class _Run:
     async def until_next_beat(self, reporting: "asyncio.Task[None]") -> None:
         """Wait, until one of the reporters has to stop at the longest, or this one has ended."""
         if not self.is_followed or time.monotonic() - self.hurried_at < HURRY:
-            await asyncio.wait([reporting], timeout=self.beat_interval)
+            await asyncio.wait([reporting], timeout=_often_enough(self.hasty_interval))
             return
         self.hurried.clear()
         hurried = asyncio.ensure_future(self.hurried.wait())
         try:
-            await asyncio.wait([reporting, hurried], timeout=RAREST_BEAT, return_when=asyncio.FIRST_COMPLETED)
+            timeout = _often_enough(max(CALM, self.crowd_interval))
+            await asyncio.wait([reporting, hurried], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             hurried.cancel()
 
@@ -122,8 +123,13 @@ class _Run:
         return max(REPORT_INTERVAL, len(_runs) / LOOKS, PATIENCE * self.took)
 
     @property
-    def beat_interval(self) -> float:
-        return min(RAREST_BEAT, max(self.reporters * BEAT_INTERVAL, _everybody() / BEATS, PATIENCE * self.took))
+    def crowd_interval(self) -> float:
+        return max(_everybody() / BEATS, PATIENCE * self.took)
+
+    @property
+    def hasty_interval(self) -> float:
+        own = self.reporters * BEAT_INTERVAL
+        return max(own, self.took) if self.is_followed else max(own, self.crowd_interval)
 
 
 _runs: defaultdict[str, _Run] = defaultdict(_Run)
@@ -153,10 +159,16 @@ async def report_progress(request: ReportRequest) -> Reported:
 def _rest() -> ApplicationError:
     """Takes the activity back to its queue; its last beat stays."""
     return ApplicationError(
-        "there is no news: others have the place meanwhile",
+        "others have the place meanwhile",
         category=ApplicationErrorCategory.BENIGN,
         next_retry_delay=timedelta(seconds=REST),
     )
+
+
+def _often_enough(interval: float) -> float:
+    """At most so long that the server does not take the reporter for dead."""
+    allowed = activity.info().heartbeat_timeout
+    return min(interval, allowed.total_seconds() / MISSES) if allowed else interval
 
 
 def _everybody() -> int:
@@ -167,7 +179,7 @@ def _everybody() -> int:
 def _reporting(handle: WorkflowHandle[Any, Any]) -> Iterator[_Run]:
     run = _runs[str(handle.run_id)]
     run.reporters += 1
-    if not run.following and len(_runs) <= MOST_FOLLOWED:
+    if not run.following:
         run.following = asyncio.create_task(run.follow(handle))
     try:
         yield run
@@ -175,8 +187,7 @@ def _reporting(handle: WorkflowHandle[Any, Any]) -> Iterator[_Run]:
         run.reporters -= 1
         if not run.reporters:
             del _runs[str(handle.run_id)]
-            if run.following:
-                run.following.cancel()
+            run.following.cancel()
 
 
 class _Reporter:
@@ -188,17 +199,13 @@ class _Reporter:
         self.told = self.meter.percent
         self.now = server_clock()
         self.sent_at = 0.0
-        self.news_at = time.monotonic()
+        self.began_at = time.monotonic()
         self.stop = asyncio.Event()
-
-    @property
-    def is_idle(self) -> bool:
-        return time.monotonic() - self.news_at > IDLE
 
     async def run(self) -> None:
         while not self.stop.is_set():
             await self._tell_news()
-            if self.is_idle and _everybody() >= PLACES:
+            if time.monotonic() - self.began_at > TURN and _everybody() >= PLACES:
                 raise _rest()
             await self._pause(self.of.look_interval)
 
@@ -224,7 +231,7 @@ class _Reporter:
         percent = self.meter.take(await self.of.look(self.handle))
         if percent < self.told + step:
             return False
-        self.told, self.news_at = percent, time.monotonic()
+        self.told = percent
         return True
 
     async def _pause(self, seconds: float) -> None:

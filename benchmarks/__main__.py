@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import chunks, delivery, fleet, overhead, quality, soak, transfer
+from benchmarks import chunks, crowd, delivery, fleet, overhead, quality, soak, transfer
 
 ROUNDS = 3
 BENCHMARKS = {
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "delivery": delivery.measure,
     "transfer": transfer.measure,
     "fleet": fleet.measure,
+    "crowd": crowd.measure,
     "soak": soak.measure,
 }
 LONG = {"soak"}

@@ -1,6 +1,7 @@
 """A thousand jobs at once, on one server and two workers for control: what each costs, and how long its events take."""
 
 import asyncio
+import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,9 +13,8 @@ from rich.table import Table
 from temporalio.client import Client
 
 from benchmarks.delivery import delays_of
-from benchmarks.rig import at_share, job, memory, process, source_of
+from benchmarks.rig import at_share, job, memory, process, server_at, source_of
 from workflows import client as jobs
-from workflows.embedded import EmbeddedServer
 from workflows.options import WORKFLOW
 
 JOBS = 1000
@@ -37,10 +37,13 @@ class Seen:
         return Seen(max(self.open, other.open), max(self.workers, other.workers), max(self.server, other.server))
 
 
-async def measure(client: Client, server: EmbeddedServer, scratch: Path, bars: Progress) -> Table:
+async def measure(scratch: Path, _: int) -> list[Table]:
     """All are submitted at once."""
     source, events = await source_of(scratch, "title"), scratch / "events"
     async with AsyncExitStack() as stack:
+        bars = stack.enter_context(Progress(disable=not sys.stderr.isatty()))
+        server = await stack.enter_async_context(server_at(scratch))
+        client = await jobs.connect(server.address)
         pids = [await stack.enter_async_context(process(scratch, "control")) for _ in range(2)]
         await stack.enter_async_context(process(scratch, "transcode", 1, JOB_SLOTS, CHUNK_SECONDS, 0))
         before, begun = Seen(0, memory(pids), memory([server.pid])), time.perf_counter()
@@ -50,7 +53,7 @@ async def measure(client: Client, server: EmbeddedServer, scratch: Path, bars: P
         seconds = time.perf_counter() - begun
         late = [delay for handle in handles[:: JOBS // SAMPLED_JOBS] for delay in await _late(handle, events)]
         took = [await _took(handle) for handle in handles]
-    table = Table("what", "value", title=f"fleet: {JOBS} jobs at once, two workers for control")
+    table = Table("what", "value", title=f"crowd: {JOBS} jobs at once, two workers for control")
     table.add_row("jobs open at once, at most", str(most.open))
     table.add_row("memory of both workers for each, kB", f"{(most.workers - before.workers) / most.open:.0f}")
     table.add_row("memory of the server for each, kB", f"{(most.server - before.server) / most.open:.0f}")
@@ -58,7 +61,7 @@ async def measure(client: Client, server: EmbeddedServer, scratch: Path, bars: P
     table.add_row("seconds of a job: least, median, most", _spread(took, 0, 0.5, 1))
     name = f"ms from the end of an activity to its event, {len(late)}: median, p99, most"
     table.add_row(name, _spread([1000 * each for each in late], 0.5, 0.99, 1))
-    return table
+    return [table]
 
 
 async def _submitted(client: Client, descriptions: list[dict[str, Any]]) -> list[jobs.Handle]:

@@ -1,4 +1,4 @@
-"""What orchestration costs: workers that wait for chunks, history that a film fills, a thousand jobs at once.
+"""What orchestration costs: workers that wait for chunks, and history that a film fills.
 
 The encoders sleep (see `benchmarks.sleepers`): two cores stand for the machines of a fleet.
 """
@@ -16,11 +16,9 @@ from rich.table import Table
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from benchmarks import crowd
-from benchmarks.rig import job, process, source_of
+from benchmarks.rig import job, process, server_at, source_of
 from tests.servers.ports import free_ports
 from workflows import client as jobs
-from workflows.embedded import EmbeddedServer, embedded_server
 from workflows.lifecycle import Phase
 
 FLEETS = {1: 31, 2: 62, 4: 125, 8: 250, 16: 500}
@@ -35,19 +33,16 @@ LOOK_SECONDS = 2.0
 
 async def measure(scratch: Path, _: int) -> list[Table]:
     """One round: each takes a minute or more."""
-    os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
-    os.environ |= {"ENCODING_DELIVERY_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "ENCODING_LOG_LEVEL": "ERROR"}
-    os.environ |= {"ENCODING_SHUTDOWN_GRACE_SECONDS": "1"}
+    os.environ["ENCODING_DELIVERY_DEADLINE_SECONDS"] = str(DEADLINE_SECONDS)
     tables = []
     with Progress(disable=not sys.stderr.isatty()) as bars:
-        for part in (_fleets, _histories, crowd.measure):
-            async with embedded_server(scratch / part.__name__) as server:
-                os.environ["TEMPORAL_ADDRESS"] = server.address
-                tables.append(await part(await jobs.connect(server.address), server, scratch, bars))
+        for part in (_fleets, _histories):
+            async with server_at(scratch, part.__name__) as server:
+                tables.append(await part(await jobs.connect(server.address), scratch, bars))
     return tables
 
 
-async def _fleets(client: Client, _: EmbeddedServer, scratch: Path, bars: Progress) -> Table:
+async def _fleets(client: Client, scratch: Path, bars: Progress) -> Table:
     names = ("workers", "chunks", "ideal s", "seconds", "efficiency", "workers have a chunk")
     table = Table(*names, title=f"fleet: chunks that take {CHUNK_SECONDS} s each")
     async with process(scratch, "control"):
@@ -79,7 +74,7 @@ async def _chunk_phase(handle: jobs.Handle) -> tuple[float, float]:
     return max(ended[chunk] for chunk in begun) - min(begun.values()), busy
 
 
-async def _histories(client: Client, _: EmbeddedServer, scratch: Path, bars: Progress) -> Table:
+async def _histories(client: Client, scratch: Path, bars: Progress) -> Table:
     table = Table(
         "receivers", "events", "kB", "most of it", title=f"fleet: history of a film of {FILM} s, {RECEIVERS} receivers"
     )

@@ -13,9 +13,11 @@ import imageio_ffmpeg
 from rich.table import Table
 from temporalio.client import Client
 
+from activities.cuts import Chunk
 from activities.media.probe import VideoStream, probe
 from activities.media.process import run
-from activities.plan import VideoRendition, video_renditions
+from activities.media.video import Span
+from activities.plan import PRESETS, Plan, VideoRendition, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from benchmarks.film import film
@@ -26,6 +28,9 @@ from workflows.embedded import embedded_server
 from workflows.plugin import workers
 
 PEER = "Shaka Streamer"
+SAME = "Balance"
+"""Whose settings of the encoder it gets, too."""
+SETTLED = f"{PEER}, settings of {SAME}"
 OURS = {
     "Speed": {"OptimizeFor": "Speed"},
     "Balance": {"OptimizeFor": "Balance"},
@@ -57,12 +62,14 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
     await asyncio.to_thread(film, source)
     video = await picture_of(source)
     ladder = video_renditions(video, ContentProcessing())
+    settings = Span(source, video, Plan(ladder, preset=PRESETS["H264"][SAME]), Chunk(0))
     os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
     async with embedded_server(scratch / "temporal") as server:
         client = await jobs.connect(server.address)
         async with workers(client, Settings.from_environment()):
             contenders = [
                 Contender(PEER, lambda folder: asyncio.to_thread(streamed, source, ladder, folder)),
+                Contender(SETTLED, lambda folder: asyncio.to_thread(streamed, source, ladder, folder, settings)),
                 *(Contender(name, partial(_by_job, client, source.parent, asked)) for name, asked in OURS.items()),
             ]
             for number in range(rounds):

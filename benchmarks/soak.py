@@ -18,10 +18,9 @@ from rich.progress import Progress
 from rich.table import Table
 from temporalio.client import Client
 
-from benchmarks.rig import at_share, job, memory, process, source_of
+from benchmarks.rig import at_share, job, memory, process, server_at, source_of
 from benchmarks.sleepers import LAGS
 from workflows import client as jobs
-from workflows.embedded import embedded_server
 
 OPEN = 20
 """Jobs at once, all the time."""
@@ -46,12 +45,10 @@ class Seen:
 async def measure(scratch: Path, _: int) -> list[Table]:
     """One worker for control, another for the rest."""
     minutes, lags, seen = float(os.environ.get("SOAK_MINUTES", "30")), scratch / "lags", Seen()
-    os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
-    os.environ |= {"ENCODING_SHUTDOWN_GRACE_SECONDS": "1", "ENCODING_LOG_LEVEL": "ERROR", LAGS: str(lags)}
+    os.environ[LAGS] = str(lags)
     source = await source_of(scratch, "title")
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(embedded_server(scratch / "server"))
-        os.environ["TEMPORAL_ADDRESS"] = server.address
+        server = await stack.enter_async_context(server_at(scratch))
         worker = await stack.enter_async_context(process(scratch, "control"))
         del os.environ[LAGS]
         await stack.enter_async_context(process(scratch, "transcode", 1, SLOTS, CHUNK_SECONDS, 0.5))

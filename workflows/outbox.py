@@ -26,7 +26,6 @@ BATCH_EVENTS = 50
 FOREVER = timedelta(days=365)
 PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
 CHECK_TIMEOUT = timedelta(minutes=1)
-REPORTER_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 LATE_REPORTERS = "reporters-begin-late"
 """Runs from before start a reporter for every phase, however short."""
 
@@ -143,7 +142,7 @@ class Lane:
                 ReportRequest(watching.watch, self.publisher),
                 task_queue=PROGRESS_QUEUE,
                 start_to_close_timeout=FOREVER,
-                heartbeat_timeout=REPORTER_HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary=f"progress of {watching.watch.phase} to {self.address}"[:200],
             )

@@ -66,10 +66,10 @@ async def test_a_job_ends_although_its_reporters_find_no_place(
     assert history.ranks["validate"] > max(history.ranks[name] for name in ("acquire", "plan", "deliver", "clean_up"))
 
 
-async def test_reporters_without_news_leave_their_places_to_others(
+async def test_reporters_take_turns_where_places_are_few(
     service: Service, temporal_server: TemporalServer, clip: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"PLACES": 1, "IDLE": 1.0, "REST": 1.0}.items():
+    for name, value in {"PLACES": 1, "TURN": 1.0, "REST": 1.0}.items():
         monkeypatch.setattr(report, name, value)
     client = await connect(temporal_server.address)
     handle = await service.submit(service.job(service.source(clip())))
