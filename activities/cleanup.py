@@ -15,7 +15,7 @@ from activities.storage.download import looked_at
 from activities.storage.upload import deleted
 from activities.store.work import emptied
 from activities.tracks import SourceFile
-from activities.withdraw import withdrawn
+from activities.withdraw import taken_back
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,17 @@ class DeleteSourceRequest:
 
 @activity.defn
 async def clean_up(request: CleanUpRequest) -> None:
-    """Remove files; what is already gone, or out of reach, fails nothing."""
+    """Remove files; what is already gone, or where that is refused for good, fails nothing.
+
+    Raises:
+        PublishingError: the location, or the work store, is away.
+    """
     async with beating(Progress()):
-        for output in request.withdraw:
-            await _withdrawn(DeliverRequest(request.job_id, request.location, output))
         try:
+            await taken_back(DeliverRequest(request.job_id, request.location, output) for output in request.withdraw)
             await emptied(request.job_id)
         except StorageError as error:
-            raise PublishingError(f"files stay in the work store: {error}", retryable=True) from None
-
-
-async def _withdrawn(delivery: DeliverRequest) -> None:
-    try:
-        await withdrawn(delivery)
-    except (StorageError, PublishingError) as error:
-        activity.logger.warning("%s of the failed job stays published: %s", delivery.output.type, error)
+            raise PublishingError(f"files stay: {error}", retryable=True) from None
 
 
 @activity.defn

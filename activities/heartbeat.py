@@ -38,7 +38,7 @@ def counting(progress: Progress) -> Callable[[int], None]:
 
 @asynccontextmanager
 async def beating(progress: Progress) -> AsyncIterator[Progress]:
-    """Send `progress` as the activity's heartbeat, once a second and once at the end.
+    """Send `progress` as the activity's heartbeat, once a second and once at the end, whatever that is.
 
     `activity.heartbeat` fails in library threads, so they only touch `progress`. The beat also is how a cancel
     request reaches the activity.
@@ -46,8 +46,8 @@ async def beating(progress: Progress) -> AsyncIterator[Progress]:
     pump = asyncio.create_task(_pump(lambda: activity.heartbeat(progress)))
     try:
         yield progress
-        activity.heartbeat(progress)
     finally:
+        activity.heartbeat(progress)
         pump.cancel()
         with suppress(asyncio.CancelledError):
             await pump

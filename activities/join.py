@@ -38,7 +38,7 @@ class JoinRequest:
     plan: Plan
     chunks: list[Chunk]
     encoded: list[EncodedChunk] = field(default_factory=list)
-    """In any order. None in requests of earlier versions."""
+    """In any order."""
     is_last: bool = False
     """Whether a lost chunk fails the job."""
 

@@ -17,7 +17,9 @@ from activities.storage.base import StorageError
 from activities.store.abandoned import kept_jobs, last_written
 from activities.store.owner import is_owned
 from activities.store.work import emptied
-from activities.withdraw import withdrawn
+from activities.withdraw import taken_back
+
+GUID_LENGTH = 36
 
 
 @activity.defn
@@ -31,18 +33,8 @@ async def remove_workspace(run: Run) -> None:
         async with beating(Progress()):
             if not await is_last(run):
                 return
-            for delivery in await _to_withdraw(handle):
-                await _withdrawn(delivery)
+            await taken_back(await _to_withdraw(handle))
             await emptied(job_id_of(run.workflow_id))
-
-
-async def _withdrawn(delivery: DeliverRequest) -> None:
-    try:
-        await withdrawn(delivery)
-    except StorageError as error:
-        if error.temporary:
-            raise
-        activity.logger.error("%s of job %s stays published: %s", delivery.output.type, delivery.job_id, error)
 
 
 async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> list[DeliverRequest]:
@@ -68,7 +60,10 @@ async def _asked_for(handle: WorkflowHandle[Any, Any]) -> AsyncIterator[tuple[st
 
 @activity.defn
 async def remove_abandoned(job_type: str) -> list[str]:
-    """Remove the workspaces of jobs that do not run, once nobody has written to them for long; returns their JobIds."""
+    """Remove the workspaces of jobs that do not run, once nobody has written to them for long; returns their JobIds.
+
+    A job that is still being taken back has its claims there.
+    """
     settings, client = Settings.from_environment(), activity.client()
     before, removed = time.time() - settings.abandoned_after.total_seconds(), list[str]()
     with patient():
@@ -95,5 +90,6 @@ async def _removed(job_id: str) -> bool:
 
 
 async def _open_jobs(job_type: str) -> set[str]:
-    query = f"WorkflowType = '{job_type}' AND ExecutionStatus = 'Running'"
-    return {job_id_of(run.id) async for run in activity.client().list_workflows(query)}
+    """Of the jobs that run, or whose leftovers are being removed by a workflow with their JobId in front of its id."""
+    runs = activity.client().list_workflows("ExecutionStatus = 'Running'")
+    return {job_id_of(run.id if run.workflow_type == job_type else run.id[:GUID_LENGTH]) async for run in runs}

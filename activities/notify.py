@@ -210,3 +210,5 @@ class Milestone:
 
     percent: int
     remaining_seconds: int | None
+    phase: str = ""
+    """Empty in those of earlier versions."""

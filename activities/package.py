@@ -94,7 +94,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Packaged:
-    """All formats of the job."""
+    """The formats that were asked for: all of the job, or one."""
 
     formats: list[PackagedFormat] = field(default_factory=list)
     renditions: list[Measured] = field(default_factory=list)

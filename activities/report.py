@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import activity
@@ -41,6 +41,8 @@ PLACES = 200
 """Reporters at once on a worker, each run of which has its history followed: a request that the server holds open."""
 TURN, REST = 30.0, 30.0
 """Seconds after which a reporter leaves its place to others where none is left; and for how long."""
+LEASE = 4
+"""Percent that a reporter may tell without a beat: fewer beats, and a gap of so many where it dies."""
 FRESH_SECONDS = 5.0
 """After which a percent is told no more: less than the time after which a reporter that stands still is replaced, since
 what it told then could stand behind the end of the phase, or behind a larger percent."""
@@ -61,7 +63,7 @@ class ReportRequest:
 
 @dataclass(frozen=True)
 class Reported:
-    """The last progress event that was sent."""
+    """The last progress event that is known to have arrived."""
 
     percent: int = 0
     at: float = 0.0
@@ -143,7 +145,7 @@ async def report_progress(request: ReportRequest) -> Reported:
         reporter = _Reporter(request, run, handle)
         task, cancelled = asyncio.create_task(reporter.run()), None
         while not task.done():
-            activity.heartbeat(Progress(reporter.meter.percent, 100))
+            reporter.beat()
             try:
                 await run.until_next_beat(task)
             except asyncio.CancelledError as error:
@@ -153,7 +155,7 @@ async def report_progress(request: ReportRequest) -> Reported:
         await task
     if cancelled and activity.is_worker_shutdown():
         raise cancelled
-    return Reported(reporter.told, reporter.sent_at)
+    return reporter.sent
 
 
 def _rest() -> ApplicationError:
@@ -196,9 +198,9 @@ class _Reporter:
         self.handle = handle
         self.meter = Meter(request.watch, int(last_progress().done))
         self.publisher = request.publisher
-        self.told = self.meter.percent
+        self.told = self.leased = self.meter.percent
+        self.sent = Reported()
         self.now = server_clock()
-        self.sent_at = 0.0
         self.began_at = time.monotonic()
         self.stop = asyncio.Event()
 
@@ -209,30 +211,34 @@ class _Reporter:
                 raise _rest()
             await self._pause(self.of.look_interval)
 
+    def beat(self) -> None:
+        """Tell the server up to where this reporter may have come, should it die: the next one begins behind that."""
+        activity.heartbeat(Progress(self.leased, 100))
+
     async def _tell_news(self) -> None:
         try:
-            if await self._risen(1 if self.publisher else SIGNAL_STEP):
-                await (self._publish(self.publisher) if self.publisher else self._signal())
+            percent = self.meter.take(await self.of.look(self.handle))
+            if percent >= self.told + (1 if self.publisher else SIGNAL_STEP):
+                await self._tell(percent)
         except (PublishError, SecretError, RPCError):
             # Progress may be dropped: a receiver, or a server, that is away is simply asked again a little later.
             await self._pause(RECONNECT_INTERVAL)
 
-    async def _publish(self, to: MessagePublisher) -> None:
+    async def _tell(self, percent: int) -> None:
+        if percent > self.leased:
+            self.leased = min(percent + LEASE, 100)
+            self.beat()
         now = self.now()
-        self.sent_at = now.timestamp()
-        event = self.meter.watch.message(self.told, now)
-        await publish(revealed(to), event, within=FRESH_SECONDS)
+        await (self._publish(self.publisher, percent, now) if self.publisher else self._signal(percent, now))
+        self.told, self.sent = percent, Reported(percent, now.timestamp())
 
-    async def _signal(self) -> None:
-        remaining = self.meter.watch.remaining_seconds(self.told, self.now())
-        await self.handle.signal(PROGRESS_SIGNAL, Milestone(self.told, remaining))
+    async def _publish(self, to: MessagePublisher, percent: int, now: datetime) -> None:
+        await publish(revealed(to), self.meter.watch.message(percent, now), within=FRESH_SECONDS)
 
-    async def _risen(self, step: int) -> bool:
-        percent = self.meter.take(await self.of.look(self.handle))
-        if percent < self.told + step:
-            return False
-        self.told = percent
-        return True
+    async def _signal(self, percent: int, now: datetime) -> None:
+        watch = self.meter.watch
+        milestone = Milestone(percent, watch.remaining_seconds(percent, now), watch.phase)
+        await self.handle.signal(PROGRESS_SIGNAL, milestone)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, or until it is time to stop."""

@@ -11,11 +11,17 @@ from uuid import UUID, uuid5
 from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import WorkflowHandle
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.storage.base import StorageError
 
+TENANT_ID = SearchAttributeKey.for_keyword("TenantId")
+EXTERNAL_ID = SearchAttributeKey.for_keyword("ExternalId")
+ENCODING_PHASE = SearchAttributeKey.for_keyword("EncodingPhase")
+ERROR_CODE = SearchAttributeKey.for_int("ErrorCode")
+SEARCH_ATTRIBUTES = (TENANT_ID, EXTERNAL_ID, ENCODING_PHASE, ERROR_CODE)
 PAUSED = "Paused"
 """In the memo of a run: what is scheduled already does not begin."""
 JOB_ID_NAMESPACE = UUID("5a3e1f0c-2c55-4f0e-9a3b-6d1f6f1c7e11")
@@ -40,7 +46,7 @@ class Run:
 
 @activity.defn
 async def registered_search_attributes() -> list[str]:
-    """Names of the namespace's custom search attributes; empty where the server cannot tell."""
+    """Names of those of `SEARCH_ATTRIBUTES` that the namespace has, of the same type; none where nobody can tell."""
     client = activity.client()
     request = ListSearchAttributesRequest(namespace=client.namespace)
     try:
@@ -48,7 +54,8 @@ async def registered_search_attributes() -> list[str]:
     except RPCError as error:
         activity.logger.warning("the server does not list its search attributes: %s", error)
         return []
-    return sorted(answer.custom_attributes)
+    known = answer.custom_attributes
+    return sorted(key.name for key in SEARCH_ATTRIBUTES if known.get(key.name) == int(key.indexed_value_type))
 
 
 def server_clock() -> Callable[[], datetime]:

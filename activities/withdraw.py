@@ -1,5 +1,6 @@
 """Taking back what a job has published, or had begun to: no player is to find it."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from temporalio import activity
@@ -9,10 +10,26 @@ from activities.deliver import DeliverRequest, journal_path
 from activities.errors import PublishingError
 from activities.machine import on_disk
 from activities.storage import opened
+from activities.storage.base import StorageError
 from activities.storage.journal import Journal
 from activities.storage.upload import deleted
 from activities.store.claims import claims_of
 from activities.store.work import at_work
+
+
+async def taken_back(deliveries: Iterable[DeliverRequest]) -> None:
+    """Withdraw all; a location that refuses is not asked again.
+
+    Raises:
+        StorageError: one, or the work store, does not answer.
+    """
+    for delivery in deliveries:
+        try:
+            await withdrawn(delivery)
+        except StorageError as error:
+            if error.temporary:
+                raise
+            activity.logger.error("%s of job %s stays published: %s", delivery.output.type, delivery.job_id, error)
 
 
 async def withdrawn(delivery: DeliverRequest) -> None:

@@ -4,7 +4,7 @@ import math
 import time
 from importlib import import_module
 
-from publishers.base import Connection
+from publishers.base import Connection, PublishError
 from publishers.config import MessagePublisher
 from publishers.connections import use
 from publishers.events import Message
@@ -23,18 +23,21 @@ async def publish(to: MessagePublisher, message: Message, *, within: float = mat
     """Hand over one event; returns once the receiver has confirmed it.
 
     Args:
-        within: seconds after which it is dropped, however long the way was or this process stood still.
+        within: seconds after which it is not sent any more, however long the way was or this process stood still.
 
     Raises:
         PublishError: it is not known to have arrived.
     """
-    latest = time.monotonic() + within
+    latest, is_late = time.monotonic() + within, False
 
     def send(connection: Connection) -> None:
-        if time.monotonic() < latest:
+        nonlocal is_late
+        if not (is_late := time.monotonic() >= latest):
             connection.send(to, message)
 
     await use(to.endpoint, lambda: _connect(to), send)
+    if is_late:
+        raise PublishError(f"{message.event_type} is out of date by now")
 
 
 async def check(to: MessagePublisher) -> None:

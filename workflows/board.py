@@ -3,17 +3,14 @@
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import SearchAttributeUpdate
 
 from activities.notify import Milestone
+from activities.server import ENCODING_PHASE, ERROR_CODE, EXTERNAL_ID, TENANT_ID
 from publishers.events import FinalError, Sender
 from workflows.lifecycle import Phase
 from workflows.markdown import plain
 
-TENANT_ID = SearchAttributeKey.for_keyword("TenantId")
-EXTERNAL_ID = SearchAttributeKey.for_keyword("ExternalId")
-ENCODING_PHASE = SearchAttributeKey.for_keyword("EncodingPhase")
-ERROR_CODE = SearchAttributeKey.for_int("ErrorCode")
 MAX_KEYWORD = 255
 """Characters of a keyword that every visibility store takes."""
 
@@ -47,7 +44,9 @@ class Board:
             self._start(phase)
 
     def reached(self, milestone: Milestone) -> None:
-        """The running phase has come further."""
+        """A phase has come further; one that is over has no news any more."""
+        if milestone.phase not in ("", self.phase):
+            return
         self.percents[self.phase] = max(self.percents[self.phase], milestone.percent)
         self.remaining_seconds = milestone.remaining_seconds
         self._show()

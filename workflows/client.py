@@ -46,7 +46,7 @@ class Unreachable(RuntimeError):
 
 
 class EndedOutside(RuntimeError):
-    """The run was closed by somebody else than the job itself: it has no final event."""
+    """The run was closed without a final event, by somebody else than the job itself or by a fault of ours."""
 
 
 async def connect(address: str | None = None, runtime: Runtime | None = None) -> Client:

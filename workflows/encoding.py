@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority, RawValue
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError, is_cancelled_exception
 
 from activities.acquire import PICTURE_SIGNAL, Acquired, AcquireRequest, Arrived, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
@@ -20,7 +21,7 @@ from activities.media.marks import Mark
 from activities.package import PackagedFormat, PackageRequest
 from activities.plan import Plan, PlanRequest, plan
 from activities.prepare import Prepared, PrepareRequest, prepare_text
-from activities.server import PAUSED, job_id_of
+from activities.server import PAUSED, Run, job_id_of
 from activities.storage.config import HttpLocation, WritableLocation
 from activities.thumbnails import ThumbnailsRequest, make_thumbnails
 from activities.tracks import Mapped
@@ -28,7 +29,7 @@ from activities.validate import ValidateRequest, validate
 from activities.variants import CopyRequest, copy_video
 from workflows.film import is_cancelled, stop_if_cancelled, together
 from workflows.job import Job
-from workflows.options import WORKFLOW, Rank, perform, priority
+from workflows.options import REMOVE_WORKFLOW, WORKFLOW, Rank, perform, priority
 from workflows.output import Output
 from workflows.picture import Ahead, Picture
 
@@ -184,7 +185,19 @@ class EncodingJob:
             request = CleanUpRequest(self._id, self._job.content_publishing, withdraw)
             await perform(clean_up, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
-            workflow.logger.error("the workspace of job %s could not be removed: %s", self._id, error.cause)
+            workflow.logger.error("what job %s leaves could not be removed yet: %s", self._id, error.cause)
+            await self._remove_later()
+
+    async def _remove_later(self) -> None:
+        """By a run of its own, which has more patience than the client, who waits for the end of this one."""
+        info = workflow.info()
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                REMOVE_WORKFLOW,
+                Run(info.workflow_id, info.run_id),
+                id=f"{self._id}-removal-{info.run_id}",
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            )
 
     async def _delete_source(self, location: WritableLocation, acquired: Acquired) -> None:
         try:

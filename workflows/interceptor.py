@@ -22,6 +22,7 @@ from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     ExecuteWorkflowInput,
+    HandleSignalInput,
     Interceptor,
     StartActivityInput,
     WorkflowInboundInterceptor,
@@ -45,6 +46,8 @@ BUG_ATTEMPTS = 3
 MAX_MESSAGE = 2000
 MAX_REASON = 500
 LOCAL_TIMEOUT = timedelta(minutes=1)
+CANCEL_INTERVAL = timedelta(seconds=30)
+"""Between two requests to cancel, where the server refuses them."""
 
 
 class LifecycleInterceptor(Interceptor):
@@ -141,6 +144,13 @@ class _Workflow(WorkflowInboundInterceptor):
         await self._drain()
         return {"JobId": sender.job_id, "Output": output, "Undelivered": self._undelivered()}
 
+    async def handle_signal(self, input: HandleSignalInput) -> None:
+        """Leave one alone that has too many arguments, or too few: the error would hold the run up for ever."""
+        try:
+            await super().handle_signal(input)
+        except TypeError as error:
+            workflow.logger.warning("the signal %s is ignored: %s", input.signal, error)
+
     async def _check_receivers(self) -> None:
         self.board.warn(await self.outbox.check())
 
@@ -210,11 +220,18 @@ class _Workflow(WorkflowInboundInterceptor):
         workflow.set_query_handler("progress", self._progress)
         workflow.set_query_handler("events", self._events)
 
-    async def _cancel(self, reason: Any = None) -> None:
+    async def _cancel(self, reason: Any = None, *_: Any) -> None:
         """Signal: the same as cancelling the run, with a reason."""
         self.cancel_reason = str(reason)[:MAX_REASON] if reason else ""
         info = workflow.info()
-        await _local(request_cancel, Run(info.workflow_id, info.run_id))
+        while True:
+            try:
+                await _local(request_cancel, Run(info.workflow_id, info.run_id))
+            except ActivityError as error:  # it would end the run, without a word to anybody
+                workflow.logger.error("the server does not take the request to cancel: %s", error.cause)
+                await workflow.sleep(CANCEL_INTERVAL)
+            else:
+                return
 
     def _progress_reported(self, milestone: Milestone) -> None:
         """Signal of the reporter."""

@@ -65,7 +65,7 @@ class Step:
 
     phase: Phase
     event: Callable[[Outcome], events.Body | None] | None = None
-    """None = not before others are done, too."""
+    """None = it tells nothing. What it makes may be None, too: not before others are done."""
     failure: Callable[[str], events.Body] | None = None
     """The event of a failure that does not end the job."""
     watch: Callable[[Outcome], WatchPlan | None] = lambda _: None

@@ -30,6 +30,7 @@ WORKFLOW = "EncodingJob"
 RESEND_WORKFLOW = "ResendEvents"
 SWEEP_WORKFLOW = "Sweep"
 END_WORKFLOW = "EndJob"
+REMOVE_WORKFLOW = "RemoveJob"
 CONTROL_QUEUE = "encoding"
 """Workflows and events."""
 FILES_QUEUE = "encoding-files"
@@ -80,12 +81,13 @@ class Options:
 
     summary: str
     budget: timedelta
+    """With the time that it waits for a worker."""
     queue: str = FILES_QUEUE
 
 
 OPTIONS: dict[Callable[..., Any], Options] = {
-    check_keys: Options("check that the keys can be had", timedelta(minutes=10)),
-    validate: Options("check both locations", timedelta(minutes=10)),
+    check_keys: Options("check that the keys can be had", timedelta(days=1)),
+    validate: Options("check both locations", timedelta(days=1)),
     acquire: Options("copy the source to the workspace", timedelta(days=1)),
     look_ahead: Options("find the film and plan it, while other files arrive", timedelta(hours=6), MEDIA_QUEUE),
     map_media: Options("decide which file plays which part", timedelta(hours=1)),

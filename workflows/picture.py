@@ -62,9 +62,12 @@ class Ahead:
         self.encoded = asyncio.create_task(self._encoded())
 
     async def is_of(self, video: VideoTrack | None) -> bool:
-        """Whether Media Mapping has found this film. If it could not be planned, that is left to the phase for it."""
+        """Whether Media Mapping has found this film. If it could not be planned, that is left to the phase for it.
+
+        Without a film nothing was planned: the plan is as long as the sound, which had not arrived.
+        """
         try:
-            return (await self.looked).video == video
+            return video is not None and (await self.looked).video == video
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise

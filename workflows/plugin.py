@@ -27,7 +27,7 @@ from workflows.encoding import EncodingJob
 from workflows.interceptor import LifecycleInterceptor
 from workflows.options import CONTROL_QUEUE, FILES_QUEUE, MEDIA_QUEUE, OPTIONS, PROGRESS_QUEUE, TRANSCODE_QUEUE
 from workflows.resend import ResendEvents
-from workflows.sweep import EndJob, Sweep
+from workflows.sweep import EndJob, RemoveJob, Sweep
 
 HEARTBEATS = timedelta(seconds=1)
 """How stale progress may be at the server, and how long a cancel takes to arrive."""
@@ -39,6 +39,7 @@ EVENT_SLOTS = 2000
 # consists of activities that the workflow merely names.
 SHARED_MODULES = (
     "activities",
+    "azure",
     "publishers",
     "langcodes",
     "pydantic",
@@ -69,7 +70,7 @@ def control_plugin(settings: Settings) -> SimplePlugin:
     return SimplePlugin(
         "encoding-control",
         data_converter=data_converter(),
-        workflows=[EncodingJob, ResendEvents, Sweep, EndJob],
+        workflows=[EncodingJob, ResendEvents, Sweep, EndJob, RemoveJob],
         workflow_runner=SandboxedWorkflowRunner(
             restrictions=SandboxRestrictions.default.with_passthrough_modules(*SHARED_MODULES)
         ),

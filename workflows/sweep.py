@@ -1,4 +1,4 @@
-"""Jobs that could not tell their end themselves, since their runs were ended from outside."""
+"""What jobs could not do themselves: tell an end that came from outside, and take back what they leave."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,14 @@ from activities.server import Run
 from publishers.events import FINAL, message
 from workflows.job import publishers_of, sender_of
 from workflows.lifecycle import Phase, ended_outside, reason
-from workflows.options import CONTROL_QUEUE, END_WORKFLOW, HEARTBEAT_TIMEOUT, SWEEP_WORKFLOW, WORKFLOW
+from workflows.options import (
+    CONTROL_QUEUE,
+    END_WORKFLOW,
+    HEARTBEAT_TIMEOUT,
+    REMOVE_WORKFLOW,
+    SWEEP_WORKFLOW,
+    WORKFLOW,
+)
 from workflows.resend import send
 
 MARGIN = timedelta(minutes=5)
@@ -97,22 +104,33 @@ class EndJob:
         if not ended:
             return []
         requests = owed(ended, run, workflow.info().namespace)
-        removal = asyncio.create_task(self._remove_workspace(run))
+        removal = asyncio.create_task(_remove(run))
         failures = await asyncio.gather(*(send(request, DELIVERY_BUDGET) for request in requests))
         await removal
         return list(failures)
 
-    async def _remove_workspace(self, run: Run) -> None:
-        try:
-            await workflow.execute_activity(
-                remove_workspace,
-                run,
-                schedule_to_close_timeout=DELIVERY_BUDGET,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                summary="withdraw what is published, and remove the workspace",
-            )
-        except ActivityError as error:
-            workflow.logger.error("what job %s has left could not be removed: %s", run.workflow_id, reason(error))
+
+@workflow.defn(name=REMOVE_WORKFLOW)
+class RemoveJob:
+    """Takes back what a job leaves that has told its end, and could not do that itself: its location was away."""
+
+    @workflow.run
+    async def run(self, run: Run) -> None:
+        """Goes on for a day."""
+        await _remove(run)
+
+
+async def _remove(run: Run) -> None:
+    try:
+        await workflow.execute_activity(
+            remove_workspace,
+            run,
+            schedule_to_close_timeout=DELIVERY_BUDGET,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            summary="withdraw what is published, and remove the workspace",
+        )
+    except ActivityError as error:
+        workflow.logger.error("what job %s has left could not be removed: %s", run.workflow_id, reason(error))
 
 
 def owed(ended: EndedRun, run: Run, namespace: str) -> list[PublishRequest]:

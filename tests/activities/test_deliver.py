@@ -10,13 +10,18 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.acquire import AcquireRequest, acquire
+from activities.archive import places_of
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
 from activities.deliver import Delivered, DeliverRequest, Sent, deliver, send_media
 from activities.errors import ErrorCode, LostError, PublishingError
 from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
+from activities.storage import opened, patience
+from activities.storage.config import S3CompatibleLocation
+from activities.store.claims import claims_of
 from activities.workspace import workspace
 from tests.activities.running import JOB_ID, Running, location
+from tests.servers.ports import free_ports
 from tests.servers.temporal import TemporalServer
 
 OUTPUT = PackagedFormat(
@@ -264,6 +269,28 @@ async def test_what_another_job_has_published_since_stays(root: Path, packaged: 
     assert files(root / "out") == []
 
 
-async def test_clean_up_never_fails(root: Path, tmp_path: Path) -> None:
+async def test_clean_up_takes_no_for_an_answer(root: Path, tmp_path: Path) -> None:
     for folder in (root / "never" / "made", tmp_path):
         await Running()(clean_up, CleanUpRequest(JOB_ID, location(folder), [OUTPUT]))
+
+
+async def test_clean_up_comes_back_to_a_location_that_is_away(
+    root: Path, packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "TRIES", 1)
+    [port] = free_ports(1)
+    monkeypatch.setenv("ENCODING_PRIVATE_HOSTS", "127.0.0.0/8")
+    away = S3CompatibleLocation(
+        provider="AmazonS3Compatible",
+        uri_path="s3://titles/out/",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        credentials_name="name",
+        credentials_secret="secret",
+    )
+    assert root.exists()
+    with opened(away) as storage, claims_of(JOB_ID) as claims:
+        claims.take(places_of(storage.place(), OUTPUT))
+    with pytest.raises(PublishingError, match="files stay") as caught:
+        await Running()(clean_up, CleanUpRequest(JOB_ID, away, [OUTPUT]))
+    assert caught.value.retryable
+    assert files(packaged) != []

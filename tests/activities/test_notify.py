@@ -5,13 +5,20 @@ What becomes of it is tested with whole jobs.
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
 
+import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.notify import Meter, Pending, Share, Watch
+from activities.notify import Meter, Pending, PublishRequest, Share, Watch, publish_events
+from activities.report import Reported, ReportRequest, _Reporter, _Run
 from activities.server import server_clock
+from publishers.config import Files
 from publishers.events import Sender
-from tests.activities.running import JOB_ID
+from tests.activities.running import JOB_ID, Running
+from tests.publishers import messages
 
 STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,6 +45,54 @@ def test_a_clock_that_is_behind_makes_no_time_left_negative() -> None:
     assert (body["SpeedFactor"], body["RemainingSeconds"]) == (None, 0)
     body = watch(1).message(50, STARTED + timedelta(seconds=2)).body
     assert (body["SpeedFactor"], body["RemainingSeconds"]) == (2.5, 2)
+
+
+async def test_a_batch_that_fails_at_once_goes_on_where_it_failed(root: Path) -> None:
+    to = Files.model_validate({"Type": "Files", "UriPath": str(root / "events")})
+    folder = root / "events" / messages.JOB_ID
+    (folder / "000003-ImagesExtractionFailure.json").mkdir(parents=True)
+    running = Running()
+    with pytest.raises(ApplicationError):
+        await running(publish_events, PublishRequest(to, [messages.lifecycle(number) for number in (1, 2, 3)]))
+    assert len([path for path in folder.iterdir() if path.is_file()]) == 2
+    assert running.beats[-1].done == 2
+
+
+class Shown:
+    """A run of which the server shows one activity, that goes on."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self.look_interval = 0.0
+
+    async def look(self, _: Any) -> Pending:
+        return Pending({"part-0": self.share})
+
+
+async def test_a_reporter_has_told_what_has_arrived(root: Path) -> None:
+    to = Files.model_validate({"Type": "Files", "UriPath": str(root / "events")})
+    shown, running = Shown(), Running()
+    (root / "events").touch()  # where a folder should be
+
+    async def told(request: ReportRequest) -> list[Reported]:
+        reporter = _Reporter(request, cast(_Run, shown), cast(Any, None))
+        reporter.stop.set()  # it waits for nothing
+        seen = []
+        for share in (0.4, 0.42, 0.42):
+            shown.share = share
+            await reporter._tell_news()
+            seen.append(reporter.sent)
+            if len(seen) == 2:
+                (root / "events").unlink()
+        return seen
+
+    first, second, third = await running(told, ReportRequest(watch(1), to))
+    assert (first, second) == (Reported(), Reported())
+    assert third.percent == 42
+    assert third.at > 0
+    # Should it die, the next one begins behind what may have arrived.
+    assert running.beats[-1].done >= 42
+    assert [path.name for path in (root / "events" / JOB_ID).iterdir()] == ["000003-EncodingProgress-042.json"]
 
 
 async def test_times_are_those_of_the_server() -> None:

@@ -223,6 +223,15 @@ async def _swept(on: Stage) -> tuple[Handle, Handle]:
             return sweeping, ending
 
 
+async def removal(on: Stage) -> Handle:
+    """Files of a job are taken back by a run of its own."""
+    job, client = await failure(on), await on.service.client()
+    run = {"workflow_id": job.id, "run_id": job.result_run_id}
+    removing: Handle = await client.start_workflow("RemoveJob", run, id=f"{job.id}-removal", task_queue="encoding")
+    await removing.result()
+    return removing
+
+
 Scenario = Callable[[Stage], Awaitable[Handle]]
 """Returns whose history it is that is to be kept."""
 SCENARIOS: dict[str, Scenario] = {
@@ -246,4 +255,5 @@ SCENARIOS: dict[str, Scenario] = {
     "resend": resend,
     "sweep": sweep,
     "end": end,
+    "removal": removal,
 }

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,15 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, DescribeWorkflowInput, Interceptor, OutboundInterceptor, WorkflowHandle
-from temporalio.worker import Worker
 
 from activities import report
 from activities.report import _Run
-from activities.settings import Settings
 from tests.clips import Clips
+from tests.integration.inside import activity_worker, service_inside
 from tests.integration.service import Service
 from tests.servers.temporal import TemporalServer
 from workflows.client import connect
-from workflows.options import CONTROL_QUEUE, FILES_QUEUE, MEDIA_QUEUE, PROGRESS_QUEUE, TRANSCODE_QUEUE
-from workflows.plugin import activity_plugin, control_plugin
+from workflows.options import PROGRESS_QUEUE, TRANSCODE_QUEUE
 
 LANES = 2
 """Of a job with one publisher: the other shows progress in the UI."""
@@ -31,21 +28,8 @@ LANES = 2
 async def service(
     tmp_path: Path, temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
-    """A control worker that has no place for reporters; nobody encodes pictures yet."""
-    service = Service(tmp_path / "service", temporal_server.address)
-    monkeypatch.setenv("ENCODING_FILES_ROOT", str(service.root))
-    monkeypatch.setenv("ENCODING_WORK_ROOT", str(service.work))
-    client, settings = await connect(temporal_server.address), Settings.from_environment()
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(Worker(client, task_queue=CONTROL_QUEUE, plugins=[control_plugin(settings)]))
-        for queue in (FILES_QUEUE, MEDIA_QUEUE):
-            await stack.enter_async_context(worker(client, queue))
+    async with service_inside(tmp_path / "service", temporal_server.address, monkeypatch) as service:
         yield service
-
-
-def worker(client: Client, queue: str, **options: Any) -> Worker:
-    plugin = activity_plugin(Settings.from_environment(), queue)
-    return Worker(client, task_queue=queue, plugins=[plugin], **options)
 
 
 async def test_a_job_ends_although_its_reporters_find_no_place(
@@ -55,7 +39,7 @@ async def test_a_job_ends_although_its_reporters_find_no_place(
     async with asyncio.timeout(60):
         while (await told(handle)).scheduled["report_progress"] < LANES:
             await asyncio.sleep(0.1)
-    async with worker(await connect(temporal_server.address), TRANSCODE_QUEUE):
+    async with activity_worker(await connect(temporal_server.address), TRANSCODE_QUEUE):
         ended = await service.end(handle)
     assert ended.names[-1] == "JobSuccess"
     assert [e["Progress"] for e in ended.events if e["EventType"] == "EncodingProgress"] == [100]
@@ -73,11 +57,11 @@ async def test_reporters_take_turns_where_places_are_few(
         monkeypatch.setattr(report, name, value)
     client = await connect(temporal_server.address)
     handle = await service.submit(service.job(service.source(clip())))
-    async with worker(client, PROGRESS_QUEUE, max_concurrent_activities=1):
+    async with activity_worker(client, PROGRESS_QUEUE, max_concurrent_activities=1):
         async with asyncio.timeout(60):
             while sum(attempt > 1 for attempt in await attempts(handle)) < LANES:
                 await asyncio.sleep(0.1)
-        async with worker(client, TRANSCODE_QUEUE):
+        async with activity_worker(client, TRANSCODE_QUEUE):
             ended = await service.end(handle)
     assert ended.names[-1] == "JobSuccess"
 

@@ -118,14 +118,21 @@ async def test_what_ended_by_itself_or_goes_on_is_left_alone(service: Service, c
 async def test_only_workspaces_that_are_old_and_of_no_running_job_are_removed(service: Service, clip: Clips) -> None:
     paused = await service.submit(service.job(service.source(clip(), name="short")))
     await paused.signal("pause")
-    old, new, foreign = service.work / str(uuid.uuid4()), service.work / str(uuid.uuid4()), service.work / "movies"
-    running_job = service.work / paused.id
-    for folder in (old, new, foreign, running_job):
+    old, new, ending = (service.work / str(uuid.uuid4()) for _ in range(3))
+    foreign, running_job = service.work / "movies", service.work / paused.id
+    for folder in (old, new, ending, foreign, running_job):
         folder.mkdir(exist_ok=True)
-    for folder in (old, foreign, running_job):
+    for folder in (old, ending, foreign, running_job):
         os.utime(folder, (time.time() - 2 * DAY,) * 2)
+    client = await service.client()
+    end = await client.start_workflow("EndJob", id=f"{ending.name}-final-{uuid.uuid4()}", task_queue="nobody-listens")
+    while True:  # servers list a moment later what has begun
+        await asyncio.sleep(0.1)
+        if [run async for run in client.list_workflows(f"WorkflowId = '{end.id}'")]:
+            break
     await sweep(service)
-    assert [folder.exists() for folder in (old, new, foreign, running_job)] == [False, True, True, True]
+    assert [f.exists() for f in (old, new, ending, foreign, running_job)] == [False, True, True, True, True]
+    await end.terminate()
     await paused.cancel()
     await service.end(paused)
 

@@ -206,7 +206,8 @@ async def test_progress_whose_way_was_too_long_is_dropped(rabbitmq: RabbitMQ) ->
     with Proxy(rabbitmq.port) as proxy:
         way = config(rabbitmq, Port=proxy.port, Queue=block.queue)
         proxy.delay = 0.1  # to connect takes several times as long
-        await publish(way, progress(percent=7), within=0.2)
+        with pytest.raises(PublishError, match="out of date"):
+            await publish(way, progress(percent=7), within=0.2)
         proxy.delay = 0.0
         await publish(way, progress(percent=8), within=60)
     assert [body["Progress"] for _, body in rabbitmq.drain(block.queue)] == [8]

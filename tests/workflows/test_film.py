@@ -1,6 +1,7 @@
 """What a film asks for when chunks are lost, too large, put back, or do not make up the film."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError, is_cancelled_exception
 
+from activities.ahead import Looked
 from activities.cuts import Chunk
 from activities.encode import ChunkRequest, EncodedChunk
 from activities.join import Joined, JoinRequest
@@ -22,6 +24,7 @@ from workflows.film import REPAIRS
 from workflows.job import Job
 from workflows.lifecycle import STEPS, Outcome, WatchPlan
 from workflows.options import WHOLE_ACTIVITY_ID
+from workflows.picture import Ahead, Picture
 
 LONG = 30.0
 """Seconds, after which a test waits in vain."""
@@ -211,3 +214,12 @@ async def test_a_chunk_that_is_put_back_is_not_counted_as_done(temporal_server: 
         hold.set()
         await handle.signal("resume")
         await handle.result()
+
+
+async def test_a_title_without_a_picture_is_planned_when_its_sound_is_there() -> None:
+    async def step(*_: object, **__: str) -> Looked:
+        return Looked(None, Plan())
+
+    ahead = Ahead(Picture(str(uuid.UUID(int=1)), Job.parse(JOB), step), [])
+    assert not await ahead.is_of(None)
+    await ahead.stop()

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from activities.cuts import Chunk
+from activities.notify import Milestone
 from activities.package import Measured, Packaged, PackageRequest
 from activities.plan import AudioRendition, Plan, PlanRequest, VideoRendition
 from activities.processing import ContentProcessing
 from activities.tracks import Mapped
-from publishers.events import EncodingFinished
+from publishers.events import EncodingFinished, Sender
+from workflows.board import Board
 from workflows.job import Job
-from workflows.lifecycle import STEPS, Outcome, WatchPlan
+from workflows.lifecycle import STEPS, Outcome, Phase, WatchPlan
 from workflows.record import Record
 
 PLAN = Plan(
@@ -99,3 +101,14 @@ async def test_an_activity_that_is_handed_out_again_is_not_done(monkeypatch: pyt
         await handle
         await asyncio.sleep(0)
         assert record.results == {"encode-video-0000": result}
+
+
+def test_late_news_of_a_phase_is_not_told_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.board.workflow.set_current_details", lambda _: None)
+    board = Board(Sender("job", "tenant"))
+    board.enter(Phase.ACQUISITION)
+    board.reached(Milestone(80, 2, "Acquisition"))
+    assert (board.summary()["Progress"], board.summary()["RemainingSeconds"]) == (80, 2)
+    board.enter(Phase.MEDIA_MAPPING)
+    board.reached(Milestone(90, 1, "Acquisition"))
+    assert (board.summary()["Progress"], board.summary()["RemainingSeconds"]) == (0, None)
