@@ -26,8 +26,8 @@ FORGOTTEN = 3600.0
 async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
     """The folder of this activity; a later attempt on the same worker finds what was left in it.
 
-    It is removed when the activity has ended or was cancelled, and stays after a fault that may pass: for another attempt,
-    or for the job's clean-up.
+    It is removed when the activity has ended or was cancelled, and stays after a fault that may pass: for another
+    attempt, or for the job's clean-up.
     """
     folder = work_root / job_id / activity.info().activity_id
     async with _alone(folder):
