@@ -2,29 +2,34 @@
 
 import asyncio
 import re
+from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BeforeValidator, Field, model_validator
 from temporalio import activity
 
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating
 from activities.machine import on_disk
-from activities.media.marks import PIXELS, Mark
+from activities.media.faults import check_machine
+from activities.media.image import MOST_PIXELS, NO_IMAGE, PLUGINS, TOO_LARGE, Shaping, command
+from activities.media.marks import Mark
+from activities.media.process import run
 from activities.store.work import at_work
 from activities.tracks import SourceFile, VideoTrack
 from activities.workspace import attempt_folder, fresh
 from publishers.wire import Wire
 
 FOLDER = "marks"
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
-MOST_PIXELS = 25_000_000
-"""Of an image: it is decoded as a whole, at four bytes each."""
 MOST_BYTES = 50_000_000
 """Of an image's file."""
+TIMEOUT = 60.0
+"""Seconds to read one."""
+WHY = {
+    NO_IMAGE: f"is not an image in {', '.join(map(str.upper, PLUGINS))}; replace it",
+    TOO_LARGE: f"has more than {MOST_PIXELS // 1_000_000} million pixels; make it smaller",
+}
 LONGEST = 86_400 * 7
 CLOCK = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d(?:\.\d{1,7})?)", re.ASCII)
 
@@ -87,36 +92,60 @@ async def prepare_watermarks(request: WatermarksRequest) -> list[Mark]:
     Raises:
         AcquisitionError: a file is no image, is damaged, or too large.
     """
-    files, marks = {file.name: file for file in request.files}, []
+    files = {file.name: file for file in request.files}
     used = [files[watermark.watermark_file_name] for watermark in request.watermarks]
     folder = attempt_folder(FOLDER)
+    targets = [f"{folder}/{number:04}.rgba" for number in range(1, len(used) + 1)]
     async with (
         beating(Progress(total=len(used))) as progress,
         at_work(request.job_id, needs=[file.path for file in used], failing=AcquisitionError) as work,
     ):
         await on_disk(fresh, work.root / folder)
-        for number, (watermark, file) in enumerate(zip(request.watermarks, used, strict=True), 1):
-            image = await asyncio.to_thread(read, work.root / file.path, file.name)
-            target = work.root / f"{folder}/{number:04}.rgba"
-            marks.append(await asyncio.to_thread(_prepared, request, watermark, image, target))
-            progress.done += 1
+        images = [
+            Shaping(work.root / file.path, work.root / target, watermark.size_percentage, watermark.opacity_percentage)
+            for watermark, file, target in zip(request.watermarks, used, targets, strict=True)
+        ]
+        sizes = await _shaped(request, images, progress)
         await work.keep(folder)
-    return marks
+    return [_mark(request.video, *each) for each in zip(request.watermarks, targets, sizes, strict=True)]
 
 
-def _prepared(request: WatermarksRequest, watermark: Watermark, image: Image.Image, target: Path) -> Mark:
-    picture = (request.video.width, request.video.height)
-    width, height = placed_size(image.size, picture, watermark.size_percentage)
-    # Colours of pixels that nobody sees must not bleed into those beside them: they are weighed by their alpha.
-    shaped = image.convert("RGBa").resize((width, height), Image.Resampling.LANCZOS).convert("RGBA")
-    shaped.putalpha(shaped.getchannel("A").point(lambda alpha: round(alpha * watermark.opacity_percentage / 100)))
-    target.write_bytes(shaped.tobytes("raw", PIXELS.upper()))
+async def _shaped(request: WatermarksRequest, images: list[Shaping], progress: Progress) -> list[tuple[int, int]]:
+    """The widths and heights over the picture."""
+    names = [watermark.watermark_file_name for watermark in request.watermarks]
+    sizes = deque[tuple[int, int]](maxlen=len(names))
+    for name, image in zip(names, images, strict=True):
+        if (await on_disk(image.source.stat)).st_size > MOST_BYTES:
+            raise _refused(name, f"has more than {MOST_BYTES // 1_000_000} MB; make it smaller")
+
+    def take(line: str) -> None:
+        width, height = map(int, line.split())
+        sizes.append((width, height))
+        progress.done = len(sizes)
+
+    def current() -> str:
+        return names[min(len(sizes), len(names) - 1)]
+
+    try:
+        async with asyncio.timeout(TIMEOUT * len(images)):
+            ended = await run(command((request.video.width, request.video.height), images), take)
+    except TimeoutError:
+        raise _refused(current(), "takes too long to be read; make it smaller") from None
+    if ended.status:
+        check_machine(ended, f"the reader of {current()!r}")
+        activity.logger.warning("the reader of %s ended with status %s: %s", current(), ended.status, ended.errors)
+        raise _refused(current(), WHY.get(ended.status, "is damaged or incomplete; replace it"))
+    return [*sizes]
+
+
+def _mark(video: VideoTrack, watermark: Watermark, path: str, size: tuple[int, int]) -> Mark:
+    width, height = size
     return Mark(
-        f"{target.parent.name}/{target.name}",
+        path,
         width,
         height,
-        x=_place(picture[0], width, watermark.position_x_percentage),
-        y=_place(picture[1], height, watermark.position_y_percentage),
+        x=_place(video.width, width, watermark.position_x_percentage),
+        y=_place(video.height, height, watermark.position_y_percentage),
         start=watermark.start_time or 0.0,
         end=watermark.end_time,
         fade_in=watermark.fade_in_duration_in_ms / 1000,
@@ -124,49 +153,9 @@ def _prepared(request: WatermarksRequest, watermark: Watermark, image: Image.Ima
     )
 
 
-def read(path: Path, name: str) -> Image.Image:
-    """An image as it is to be looked at, in RGBA.
-
-    Raises:
-        AcquisitionError: it cannot be decoded, or would take too much memory.
-    """
-    if path.stat().st_size > MOST_BYTES:
-        raise _refused(name, f"has more than {MOST_BYTES // 1_000_000} MB; make it smaller")
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise _too_large(name)
-            return ImageOps.exif_transpose(image).convert("RGBA")
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large(name) from None
-    except UnidentifiedImageError:
-        raise _refused(name, f"is not an image in {', '.join(FORMATS)}; replace it") from None
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        TypeError,
-    ) as error:  # as its readers fail on damage
-        if isinstance(error, OSError) and error.errno:  # the system's own
-            raise
-        raise _refused(name, "is damaged or incomplete; replace it") from None
-
-
-def placed_size(image: tuple[int, int], picture: tuple[int, int], percent: float) -> tuple[int, int]:
-    """Width and height in pixels of the picture: never larger than it, at least 1."""
-    factor = min(picture[0] * percent / 100 / image[0], picture[1] / image[1])
-    return max(1, round(image[0] * factor)), max(1, round(image[1] * factor))
-
-
 def _place(picture: int, mark: int, percent: float) -> int:
     """Even: the colour of four pixels is one."""
     return max(0, min(round(picture * percent / 100), picture - mark)) // 2 * 2
-
-
-def _too_large(name: str) -> AcquisitionError:
-    return _refused(name, f"has more than {MOST_PIXELS // 1_000_000} million pixels; make it smaller")
 
 
 def _refused(name: str, why: str) -> AcquisitionError:

@@ -15,7 +15,7 @@ from publishers.atomic import replacing
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Files
 from publishers.events import Message
-from publishers.roots import FolderError, below_roots, files_roots, local_path
+from publishers.roots import FolderError, below_roots, files_roots, held, local_path
 
 # What somebody has to change; everything else may pass (a full disk, a server that is away).
 REFUSALS = {
@@ -36,16 +36,14 @@ class FilesConnection:
         """See base class; a second time, the event replaces itself."""
         UUID(message.job_id)  # nothing else may become a folder's name
         with _folder(config) as folder:
-            target = folder / message.job_id
-            target.mkdir(parents=True, exist_ok=True)
-            with replacing(below_roots(target, files_roots()) / file_name(message)) as file:
+            target = below_roots(folder / message.job_id, files_roots())
+            with held(target, make=True) as own, replacing(own / file_name(message)) as file:
                 file.write(json.dumps(message.body, ensure_ascii=False, indent=2).encode())
 
     def check(self, config: Files) -> None:
         """See base class."""
-        with _folder(config) as folder:
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK | os.X_OK):
+        with _folder(config) as folder, held(folder, make=True) as own:
+            if not os.access(own, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def close(self) -> None:

@@ -5,6 +5,8 @@ folder, in which the files of all jobs are.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -70,6 +72,32 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
     if resolved.is_relative_to(work) or work.is_relative_to(resolved):
         raise FolderError(f"{path} is, holds or lies in the worker's own folder ({WORK_VARIABLE}); name another one")
     return resolved
+
+
+@contextmanager
+def held(folder: Path, *, make: bool = False) -> Iterator[Path]:
+    """A folder, as `below_roots` gives it, under a name that stays its own inside the block.
+
+    Whoever may write around it could put a link in its place, or in that of a folder above, after it was looked at.
+
+    Args:
+        make: it, and those above, where they are missing.
+
+    Raises:
+        FolderError: somebody has.
+        OSError: it is not there, or is no folder.
+    """
+    if make and not folder.is_dir():
+        with held(folder.parent, make=True) as above:
+            (above / folder.name).mkdir(exist_ok=True)
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        own = Path(f"/proc/self/fd/{descriptor}")
+        if own.readlink() != folder:
+            raise FolderError(f"{folder} was moved, or replaced by a link, while it was in use; leave it in its place")
+        yield own
+    finally:
+        os.close(descriptor)
 
 
 def _resolved(path: Path) -> Path:

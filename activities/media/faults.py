@@ -15,7 +15,7 @@ SAID = {
     "No file descriptors available": errno.EMFILE,
 }
 """In the words of both C libraries of tools. An "I/O error" is what they also call a file that ends early."""
-SAID_OF_MEMORY = ("malloc of size", "bad_alloc")
+SAID_OF_MEMORY = ("malloc of size", "bad_alloc", "MemoryError")
 """Not "Out of memory", which ffprobe also says of a file with too many tracks."""
 MEMORY = "{name} needs more memory than it may take on the worker; see ENCODING_TOOL_MEMORY_MB"
 KILLED = (

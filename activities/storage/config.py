@@ -1,6 +1,6 @@
 """The storage blocks of a job: `ContentAcquisition`, `ContentPublishing`, `ImageExtraction.Location`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -34,6 +34,8 @@ def _is_on_amazon(uri: str) -> str:
 
 
 class _S3(Protected):
+    at_amazon: ClassVar[bool] = False
+    """Whether the host is Amazon's for sure: no other sees what the worker signs with credentials of its own."""
     credentials_name: Name | None = None
     """Key id."""
     credentials_secret: OptionalSecret = None
@@ -44,14 +46,16 @@ class _S3(Protected):
     def _has_credentials(self) -> Self:
         if (self.credentials_name is None) != (self.credentials_secret is None):
             raise ValueError("CredentialsName (the key id) and CredentialsSecret belong together; give both or none")
-        if self.credentials_name is None and self.role_arn_to_assume is None:
-            raise ValueError("has no credentials; give CredentialsName and CredentialsSecret, or RoleArnToAssume")
+        if self.credentials_name is None and not (self.at_amazon and self.role_arn_to_assume):
+            more = ", or RoleArnToAssume" if self.at_amazon else "; the worker's own are for Provider AmazonS3 alone"
+            raise ValueError(f"has no credentials; give CredentialsName and CredentialsSecret{more}")
         return self
 
 
 class AmazonS3Location(_S3):
     """A folder in a bucket of Amazon S3: `https://<bucket>.s3.<region>.amazonaws.com/<folder>/`."""
 
+    at_amazon = True
     provider: Literal["AmazonS3"]
     uri_path: Annotated[Folder, AfterValidator(_is_on_amazon)]
 

@@ -3,25 +3,34 @@
 import hashlib
 import json
 import os
-import queue
+import shutil
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from functools import partial
-from itertools import groupby
+from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from activities.storage.base import DamagedError, Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.patience import Patience, persistently
 from activities.storage.threads import Stop, stoppable, together
 
+Item = TypeVar("Item")
+
 PIECE = 8 << 20
 """Bytes that are written down as done together: what a killed worker fetches once more at the most, per lane."""
 MOST_ENTRIES = 100_000
 """So that a location that is a whole disk by mistake, or a listing without end, fails, and does not fill the memory."""
+LARGEST = 10_000_000_000_000
+"""Bytes of a file: whatever a server claims, each piece of it takes memory and time."""
+MISSING, DONE = 0, 1
+"""What is noted of a piece."""
 HASH_BUFFER = 1 << 20
+BLOCK = 512
+"""Bytes: what `stat` counts in."""
 
 
 async def listed(storage: Source) -> list[Entry]:
@@ -42,21 +51,31 @@ def _all(storage: Source, stop: Stop) -> Iterator[Entry]:
 
 
 async def looked_at(storage: Source, entries: Sequence[Entry]) -> list[Entry]:
-    """The same entries with sizes, versions and digests."""
+    """The same entries with sizes, versions and digests.
+
+    Raises:
+        StorageError: one cannot be looked at, or its size cannot be meant.
+    """
     found: dict[int, Entry] = {}
-    waiting = iter(enumerate(entries))
-    taking = threading.Lock()
+    waiting = _Shared(enumerate(entries))
 
     def lane(stop: Stop) -> None:
-        while True:
-            with taking:
-                place, entry = next(waiting, (None, None))
-            if place is None or entry is None:
-                return
-            found[place] = persistently(partial(storage.look, entry), stop)
+        for place, entry in waiting:
+            found[place] = _sane(persistently(partial(storage.look, entry), stop))
 
     await together(*(stoppable(lane) for _ in range(min(storage.lanes, len(entries)))))
     return [found[place] for place in range(len(entries))]
+
+
+def _sane(entry: Entry) -> Entry:
+    if entry.size < 0:
+        raise StorageError(f"the file {entry.name!r} cannot be read: the server does not tell its size")
+    if entry.size > LARGEST:
+        raise StorageError(
+            f"the file {entry.name!r} has {entry.size} bytes by what its storage tells, and may have {LARGEST}; "
+            "replace it, or correct what the storage tells"
+        )
+    return entry
 
 
 async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> None:
@@ -65,29 +84,74 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
     What an earlier attempt has copied of the same version stays, and is counted.
 
     Raises:
-        StorageError: one cannot be read or written, has changed meanwhile, or has arrived damaged.
+        StorageError: one cannot be read or written, has changed meanwhile, or has arrived damaged; or there is no space
+            for all of them.
     """
     with ExitStack() as stack:
-        downloads = await stoppable(lambda _: [Download(entry, path) for entry, path in wanted if not path.exists()])
+        downloads = await stoppable(lambda _: _begun(wanted, on_bytes))
         for download in downloads:
             stack.enter_context(closing(download))
-        on_bytes(sum(entry.size for entry, _ in wanted) - sum(download.entry.size for download in downloads))
-        work: queue.SimpleQueue[tuple[Download, Span]] = queue.SimpleQueue()
-        for download in downloads:
-            on_bytes(download.done_size)
-            for run in download.runs(storage.request_size):
-                work.put((download, run))
-        lanes = max(1, min(storage.lanes, work.qsize()))
-        await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in range(lanes)))
+        runs = ((download, run) for download in downloads for run in download.runs(storage.request_size))
+        first = await stoppable(lambda _: [*islice(runs, storage.lanes)])
+        work = _Shared(chain(first, runs))
+        await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in first))
 
 
-def _lane(storage: Source, work: "queue.SimpleQueue[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
-    with suppress(queue.Empty):
-        while True:
-            download, run = work.get_nowait()
-            _fetch(storage, download, run, on_bytes, stop)
-            if download.is_mine_to_finish():
-                download.finish(stop)
+def _begun(wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> list["Download"]:
+    """Those that are not there yet; what is there of all is counted."""
+    missing = [(entry, path) for entry, path in wanted if not path.exists()]
+    _check_room(missing)
+    downloads = [Download(entry, path) for entry, path in missing]
+    on_bytes(sum(entry.size for entry, _ in wanted) - sum(entry.size for entry, _ in missing))
+    on_bytes(sum(download.done_size for download in downloads))
+    return downloads
+
+
+def _check_room(missing: Sequence[tuple[Entry, Path]]) -> None:
+    """Now, and not when the disk is full, with all other jobs' work on it."""
+    if not missing:
+        return
+    largest, path = max(missing, key=lambda pair: pair[0].size)
+    what = f"{largest.name} cannot be copied to the worker's work folder"
+    with explained(what, own=True):
+        disk = shutil.disk_usage(path.parent)
+        need = sum(entry.size - _taken(part_of(path)) for entry, path in missing)
+    if need > disk.free and disk.total:  # some file systems do not tell
+        raise StorageError(
+            f"{what}: no space is left for it; {need} bytes are still to come, and {disk.free} are free: free some",
+            temporary=True,
+        )
+
+
+def _taken(path: Path) -> int:
+    """Bytes on its disk."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_blocks * BLOCK
+    return 0
+
+
+def part_of(target: Path) -> Path:
+    """Where a file grows until it is whole."""
+    return target.with_name(f"{target.name}.part")
+
+
+class _Shared(Iterator[Item]):
+    """For several threads, each of which takes the next one."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._taking = threading.Lock()
+
+    def __next__(self) -> Item:
+        with self._taking:
+            return next(self._items)
+
+
+def _lane(storage: Source, work: "Iterator[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
+    for download, run in work:
+        _fetch(storage, download, run, on_bytes, stop)
+        if download.is_mine_to_finish():
+            download.finish(stop)
 
 
 def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
@@ -121,7 +185,7 @@ class Download:
     def __init__(self, entry: Entry, target: Path) -> None:
         self.entry = entry
         self._target = target
-        self._part = target.with_name(f"{target.name}.part")
+        self._part = part_of(target)
         self._notes = target.with_name(f"{target.name}.part.done")
         self._header = json.dumps([entry.version, entry.size]).encode() + b"\n"
         self._lock = threading.Lock()
@@ -131,7 +195,7 @@ class Download:
             self._done = self._begun()
 
     def _begun(self) -> bytearray:
-        """A byte per piece, 1 = done. The notes are a line that tells of what, and then these bytes."""
+        """A byte per piece. The notes are a line that tells of what, and then these bytes."""
         pieces = -(-self.entry.size // PIECE)
         with suppress(FileNotFoundError):
             notes = self._notes.read_bytes()
@@ -143,20 +207,25 @@ class Download:
     @property
     def done_size(self) -> int:
         """Bytes that are there."""
-        return sum(self._piece(number).size for number, done in enumerate(self._done) if done)
+        missing = self._done.count(MISSING) * PIECE
+        if self._done.endswith(bytes([MISSING])):
+            missing -= len(self._done) * PIECE - self.entry.size
+        return self.entry.size - missing
 
     def runs(self, most: int) -> Iterator[Span]:
-        """What is missing, in runs of at most `most` bytes, or one piece; one of no bytes where nothing is."""
-        longest = max(most // PIECE, 1)
-        missing = (number for number, done in enumerate(self._done) if not done)
-        found = False
-        for _, neighbours in groupby(enumerate(missing), key=lambda pair: pair[1] - pair[0]):
-            numbers = [number for _, number in neighbours]
-            for place in range(0, len(numbers), longest):
-                run, found = numbers[place : place + longest], True
-                yield Span(run[0] * PIECE, self._piece(run[-1]).end)
-        if not found:
+        """What is missing, in runs of at most `most` bytes, or one piece; one of no bytes where nothing is.
+
+        Each is found when it is asked for: behind the last one, nothing may have been written meanwhile.
+        """
+        longest, at = max(most // PIECE, 1), self._done.find(MISSING)
+        if at < 0:
             yield Span(0, 0)
+        while at >= 0:
+            last = min(at + longest, len(self._done))
+            end = self._done.find(DONE, at, last)
+            end = last if end < 0 else end
+            yield Span(at * PIECE, self._piece(end - 1).end)
+            at = self._done.find(MISSING, end)
 
     def write(self, at: int, data: bytes | memoryview) -> None:
         """Keep bytes that have arrived: those of one piece in order, by one thread."""
@@ -168,13 +237,13 @@ class Download:
             _write_all(part, at, data)
             for number in range(at // PIECE, -(-end // PIECE)):
                 if self._piece(number).end <= end:
-                    os.pwrite(notes, b"\1", len(self._header) + number)
-                    self._done[number] = 1
+                    os.pwrite(notes, bytes([DONE]), len(self._header) + number)
+                    self._done[number] = DONE
 
     def is_mine_to_finish(self) -> bool:
         """Whether everything is there; true for the first that asks."""
         with self._lock:
-            mine = all(self._done) and not self._is_finishing
+            mine = MISSING not in self._done and not self._is_finishing
             self._is_finishing |= mine
             return mine
 

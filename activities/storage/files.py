@@ -14,7 +14,7 @@ from activities.storage.base import Content, Entry, Kept, OnBytes, Span, Storage
 from activities.storage.config import FilesLocation
 from activities.storage.explain import explained
 from publishers.atomic import replacing, temporary_name
-from publishers.roots import FolderError, below_roots, files_roots, local_path
+from publishers.roots import FolderError, below_roots, files_roots, held, local_path
 
 PIECE = 1 << 20
 """Bytes that are read at once."""
@@ -35,8 +35,8 @@ class FilesStorage:
         """Links to folders are listed as unusable, not followed: they could lead in circles."""
         with explained(f"the folder {self._folder} cannot be listed"):
             top = below_roots(self._folder, self._roots)
-            for item in _walk(top):
-                yield self._entry(item, item.path[len(str(top)) :].lstrip("/"))
+            for item, name in _walk(top):
+                yield self._entry(item, top, name)
 
     def look(self, entry: Entry) -> Entry:
         """See base class."""
@@ -89,16 +89,16 @@ class FilesStorage:
         del kept
         with explained(f"{self._folder / name} cannot be deleted"):
             target = self._target(name)
-            for path in (target, temporary_name(target)):
-                try:
+            with suppress(FileNotFoundError, NotADirectoryError), held(target.parent) as folder:
+                for path in (folder / target.name, temporary_name(folder / target.name)):
                     path.unlink(missing_ok=True)
-                except NotADirectoryError:
-                    return  # then nothing can be there
 
     def check_readable(self) -> None:
         """See base class."""
-        with explained(f"the folder {self._folder} cannot be read"):
-            folder = below_roots(self._folder, self._roots)
+        with (
+            explained(f"the folder {self._folder} cannot be read"),
+            held(below_roots(self._folder, self._roots)) as folder,
+        ):
             with os.scandir(folder) as items:
                 next(items, None)
             if not os.access(folder, os.R_OK | os.X_OK):
@@ -106,9 +106,12 @@ class FilesStorage:
 
     def check_writable(self) -> None:
         """See base class."""
-        with explained(f"the folder {self._folder} cannot be written"):
+        with (
+            explained(f"the folder {self._folder} cannot be written"),
             # Not made, lest it stays behind: what can hold a file can hold a folder.
-            _write_probe(_nearest(below_roots(self._folder, self._roots)))
+            held(_nearest(below_roots(self._folder, self._roots))) as folder,
+        ):
+            _write_probe(folder)
 
     def place(self) -> str:
         """See base class."""
@@ -121,14 +124,14 @@ class FilesStorage:
     def close(self) -> None:
         """See base class: nothing is kept open."""
 
-    def _entry(self, item: os.DirEntry[str], name: str) -> Entry:
+    def _entry(self, item: os.DirEntry[str], top: Path, name: str) -> Entry:
         printable = os.fsencode(name).decode(errors="replace")
         if printable != name:
             return Entry(printable, 0, "has a name that is not valid UTF-8; rename it")
         try:
             status = item.stat(follow_symlinks=False)
             if item.is_symlink():
-                status = below_roots(Path(item.path), self._roots).stat()
+                status = below_roots(top / name, self._roots).stat()
         except FolderError:
             return Entry(name, 0, "is a link that leads out of the allowed folders")
         except OSError:
@@ -141,11 +144,10 @@ class FilesStorage:
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[FileIO]:
-        with (
-            explained(f"{self._folder / name} cannot be read"),
-            _open_regular(below_roots(self._folder / inside(name), self._roots)) as file,
-        ):
-            yield file
+        with explained(f"{self._folder / name} cannot be read"):
+            path = below_roots(self._folder / inside(name), self._roots)
+            with held(path.parent) as folder, _open_regular(folder / path.name) as file:
+                yield file
 
     def _target(self, name: str) -> Path:
         """Where `name` is written: its folder is resolved; a link in its own place is replaced."""
@@ -171,15 +173,14 @@ class FilesUpload:
     def send(self, part: Span, on_bytes: OnBytes) -> None:
         """See base class; the file is visible by the end already: there is but one part."""
         del part
-        with explained(self._writing):
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-        with explained(self._reading, own=True):
-            source = self._source.open("rb", buffering=0)
-        with source, explained(self._writing), replacing(self._target) as target:
-            buffer = memoryview(bytearray(PIECE))
-            while size := self._read(source, buffer):
-                target.write(buffer[:size])
-                on_bytes(size)
+        with explained(self._writing), held(self._target.parent, make=True) as folder:
+            with explained(self._reading, own=True):
+                source = self._source.open("rb", buffering=0)
+            with source, replacing(folder / self._target.name) as target:
+                buffer = memoryview(bytearray(PIECE))
+                while size := self._read(source, buffer):
+                    target.write(buffer[:size])
+                    on_bytes(size)
 
     def finish(self) -> None:
         """See base class."""
@@ -193,21 +194,22 @@ def version_of(status: os.stat_result) -> str:
     return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
-def _walk(top: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below `top` that is not a folder itself."""
-    pending = [str(top)]
+def _walk(top: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """Everything below `top` that is not a folder itself, with its name."""
+    pending = [""]
     while pending:
-        with os.scandir(pending.pop()) as items:
+        above = pending.pop()
+        with held(top / above) as folder, os.scandir(folder) as items:
             for item in items:
                 if item.is_dir(follow_symlinks=False):
-                    pending.append(item.path)
+                    pending.append(f"{above}{item.name}/")
                 else:
-                    yield item
+                    yield item, f"{above}{item.name}"
 
 
 def _open_regular(path: Path) -> FileIO:
     """Open a file that is one: opening a pipe could wait for ever, opening a device could do anything."""
-    if not stat.S_ISREG(path.stat().st_mode):
+    if not stat.S_ISREG(path.lstat().st_mode):
         raise FolderError("it is not a regular file")
     # In case it was swapped meanwhile: follow no link and wait for no pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

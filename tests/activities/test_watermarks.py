@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from activities.cuts import Chunk
 from activities.encode import ChunkRequest, encode_chunk
 from activities.errors import AcquisitionError
+from activities.media.image import placed_size
 from activities.media.marks import Mark
 from activities.plan import Plan, VideoRendition
 from activities.processing import ContentProcessing
 from activities.tracks import VideoTrack
-from activities.watermarks import Watermark, WatermarksRequest, placed_size, prepare_watermarks
+from activities.watermarks import Watermark, WatermarksRequest, prepare_watermarks
 from activities.workspace import workspace
 from tests.activities.reading import decoded
 from tests.activities.running import JOB_ID, Running
@@ -167,6 +168,16 @@ async def test_what_is_no_usable_image_is_named(make: Any, why: str, black: Vide
     make(tmp_path / "m.png")
     with pytest.raises(AcquisitionError, match=f"'m.png' .*{why}"):
         await prepared(black, [tmp_path / "m.png"], watermark("m.png"))
+
+
+async def test_an_image_is_read_by_a_tool_that_takes_no_more_than_it_may(
+    black: VideoTrack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [image(tmp_path / "small.png"), image(tmp_path / "m.png", size=(2000, 2000))]
+    monkeypatch.setenv("ENCODING_TOOL_MEMORY_MB", "20")
+    with pytest.raises(AcquisitionError, match=r"'m\.png' needs more memory .* ENCODING_TOOL_MEMORY_MB") as caught:
+        await prepared(black, files, watermark("small.png"), watermark("m.png"))
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(

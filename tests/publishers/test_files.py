@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import publishers
+from publishers import roots
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Files
 from publishers.events import Message
@@ -81,6 +82,22 @@ async def test_a_jobs_folder_that_is_a_link_to_the_outside_is_refused(root: Path
     (root / JOB_ID).symlink_to(tmp_path)
     assert isinstance(await failure(root), Refused)
     assert names(tmp_path) == ["root"]
+
+
+async def test_a_link_that_is_put_there_meanwhile_leads_nowhere(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, resolved = tmp_path / "outside", roots._resolved
+    outside.mkdir()
+
+    def resolve(path: Path) -> Path:
+        if (found := resolved(path)).name == JOB_ID and not (root / "events").exists():
+            (root / "events").symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(roots, "_resolved", resolve)
+    assert "replaced by a link" in str(await failure(root / "events"))
+    assert names(outside) == []
 
 
 async def test_no_root_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

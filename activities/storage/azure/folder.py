@@ -2,11 +2,18 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from publishers.urls import split_url
 
-SERVICE_HOST = re.compile(r"([a-z0-9]+)(?:-secondary|-ipv6|-dualstack)*(?:\.z\d+)?\.(blob|dfs)\.(?:core|storage)\.")
+SERVICE_HOST = re.compile(
+    r"""(?P<account>[a-z0-9]+)(-secondary|-ipv6|-dualstack)*
+        (?P<zone>\.z\d+)?
+        \.(?P<kind>blob|dfs)\.
+        (?P<cloud>core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de
+           |storage\.azure\.net)\.?""",
+    re.VERBOSE,
+)
 """As the clouds of Azure name them; every other host is a domain of the customer's own, or an emulator."""
 CONTAINER = re.compile(r"\$(?:root|web|logs)|(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 FORM = "https://<account>.blob.core.windows.net/<container>/<folder>/"
@@ -28,10 +35,10 @@ class BlobFolder(NamedTuple):
         return f"{self.service}/{self.container}/{quote(self.prefix + name, safe='/~')}"
 
     def place(self) -> str:
-        """The same text for all its addresses: an account has several hosts, an emulator's is known by its host."""
-        is_emulated = self.service.endswith(f"/{self.account}")
-        account = self.service.partition("://")[2] if is_emulated else self.account
-        return f"azureblob://{account}/{self.container}/{quote(self.prefix)}"
+        """The same text for all hosts that an account has in Azure; only there is its name proof of whose it is."""
+        found = SERVICE_HOST.fullmatch(urlsplit(self.service).hostname or "")
+        service = f"https://{found['account']}{found['zone'] or ''}.blob.{found['cloud']}" if found else self.service
+        return f"{service}/{self.container}/{quote(self.prefix)}"
 
 
 def blob_folder(address: str, account: str) -> BlobFolder:
@@ -45,7 +52,7 @@ def blob_folder(address: str, account: str) -> BlobFolder:
     _check_host(host, account)
     service = f"{parts.scheme.lower()}://{_netloc(host, parts)}"
     names = [name for name in map(unquote, parts.path.split("/")) if name not in ("", ".")]
-    if names[:1] == [account] and host.partition(".")[0] != account:
+    if names[:1] == [account] and host.partition(".")[0] != account and not SERVICE_HOST.fullmatch(host):
         service = f"{service}/{names.pop(0)}"
     if not names:
         raise ValueError(f"UriPath names no container; write {FORM}")
@@ -58,12 +65,12 @@ def blob_folder(address: str, account: str) -> BlobFolder:
 
 
 def _check_host(host: str, account: str) -> None:
-    if not (found := SERVICE_HOST.match(host)):
+    if not (found := SERVICE_HOST.fullmatch(host)):
         return
-    if found[2] == "dfs":
+    if found["kind"] == "dfs":
         raise ValueError("UriPath is the address of the account's Data Lake service; write .blob. in place of .dfs.")
-    if found[1] != account:
-        raise ValueError(f"UriPath is on the account {found[1]!r}; CredentialsName must be its name")
+    if found["account"] != account:
+        raise ValueError(f"UriPath is on the account {found['account']!r}; CredentialsName must be its name")
 
 
 def _netloc(host: str, parts: SplitResult) -> str:

@@ -140,7 +140,7 @@ class FtpsStorage:
         with self._using("the folder cannot be found") as client:
             folder = client.absolute(self._uri)
             above = _nearest(client, folder)
-            real = posixpath.normpath(posixpath.join(client.pwd(), posixpath.relpath(folder, above)))
+            real = posixpath.normpath(posixpath.join("/", client.pwd(), posixpath.relpath(folder, above)))
             # Who is put at the root, most likely sees but a part of the server, which is called the same for others.
             user = f"{quote(self._user, safe='')}@" if client.home == "/" else ""
         return f"ftp://{user}{server}{quote(real.rstrip('/'))}/"

@@ -3,14 +3,15 @@
 import re
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from publishers.urls import split_url
 
 AMAZON_FORM = "https://<bucket>.s3.<region>.amazonaws.com/<folder>/"
 AMAZON_HOST = re.compile(
     r"""((?P<bucket>.+)\.)?
-        s3(?P<dualstack>\.dualstack)?
+        s3(?P<special>-fips|-accelerate|-external-1)?
+        (?P<dualstack>\.dualstack)?
         ([.-](?P<region>[a-z]{2,4}(-[a-z]+)+-\d+))?
         (?P<domain>\.amazonaws\.com(\.cn)?)""",
     re.VERBOSE,
@@ -25,7 +26,7 @@ class Folder:
     """A folder in a bucket."""
 
     service: str
-    """The same text for the same service; `https://host`, maybe with port and path, without a slash at the end."""
+    """`https://host`, maybe with port and path, without a slash at the end."""
     bucket: str
     prefix: str
     """With what the key of each of its files begins; empty, or ends in `/`."""
@@ -38,7 +39,7 @@ class Folder:
     @property
     def place(self) -> str:
         """Its one true spelling."""
-        return f"{self.service}/{self.bucket}/{quote(self.prefix)}"
+        return f"{_true(f'{self.service}/{self.bucket}')}/{quote(self.prefix)}"
 
     @classmethod
     def on_amazon(cls, uri: str) -> Self:
@@ -49,7 +50,7 @@ class Folder:
         """
         parts = split_url(uri)
         host = AMAZON_HOST.fullmatch(parts.hostname or "")
-        if parts.scheme.lower() != "https" or not host or parts.port not in (None, PORTS["https"]):
+        if parts.scheme.lower() != "https" or not host or host["special"] or parts.port not in (None, PORTS["https"]):
             raise ValueError(f"UriPath must have the form {AMAZON_FORM}")
         path, bucket = _decoded(parts), host["bucket"]
         if not bucket:
@@ -68,7 +69,7 @@ class Folder:
         parts, service = split_url(uri), _service(split_url(endpoint))
         if parts.scheme.lower() == "s3":
             bucket, prefix = _bucket(parts.netloc), _prefix(_decoded(parts))
-            return cls(_known(service), bucket, prefix, f"{service}/{bucket}/{quote(prefix)}")
+            return cls(service, bucket, prefix, f"{service}/{bucket}/{quote(prefix)}")
         there = _service(parts) + "/"
         if there.startswith(service + "/"):
             bucket, _, path = unquote(there.removeprefix(service + "/")).partition("/")
@@ -79,13 +80,17 @@ class Folder:
                 forms = f"{service}/<bucket>/<folder>/ or s3://<bucket>/<folder>/"
                 raise ValueError(f"UriPath is not below EndpointUrl; it must have the form {forms}")
             bucket, path = match["bucket"], unquote(match["path"])
-        return cls(_known(service), _bucket(bucket), _prefix(path), _base(parts))
+        return cls(service, _bucket(bucket), _prefix(path), _base(parts))
 
 
-def _known(service: str) -> str:
-    """Amazon has many hosts for the same buckets."""
-    host = AMAZON_HOST.fullmatch(service.removeprefix("https://"))
-    return f"https://s3{host['domain']}" if host else service
+def _true(address: str) -> str:
+    """Of a bucket: Amazon has many hosts for the same, and takes the bucket from the host, or else from the path."""
+    parts = urlsplit(address)
+    host = AMAZON_HOST.fullmatch((parts.hostname or "").rstrip("."))
+    if not host:
+        return address
+    bucket = f"{host['bucket']}/" if host["bucket"] else ""
+    return f"https://s3{host['domain']}/{bucket}{parts.path.strip('/')}"
 
 
 def _service(parts: SplitResult) -> str:

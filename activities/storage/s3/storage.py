@@ -57,7 +57,7 @@ class S3Storage:
         """See base class."""
         with self._explained(f"the file {entry.name!r} cannot be read"):
             found = self._client.head_object(**self._at(entry.name), ChecksumMode="ENABLED")
-        return replace(entry, size=found["ContentLength"], version=found.get("ETag", ""), digest=digest(found))
+        return replace(entry, size=found.get("ContentLength", -1), version=found.get("ETag", ""), digest=digest(found))
 
     def read(self, entry: Entry, span: Span) -> Iterator[bytes]:
         """See base class."""

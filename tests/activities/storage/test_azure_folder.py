@@ -23,6 +23,12 @@ HOST = "https://acme.blob.core.windows.net"
             "m-1",
             "",
         ),
+        (
+            "https://acme-secondary.blob.core.windows.net/acme/x/",
+            "https://acme-secondary.blob.core.windows.net",
+            "acme",
+            "x/",
+        ),
         ("https://cdn.example.com/media/in/", "https://cdn.example.com", "media", "in/"),
         ("http://127.0.0.1:10000/acme/media/in/", "http://127.0.0.1:10000/acme", "media", "in/"),
         ("http://[::1]:10000/acme/media/", "http://[::1]:10000/acme", "media", ""),
@@ -53,11 +59,25 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
         f"{HOST}/media/a%20b",
         f"{HOST}:443/media/a b/",
         "https://acme-secondary.blob.core.windows.net/media/%61%20b/",
-        "https://cdn.example.com/media//a%20b/",
+        "http://acme.blob.core.windows.net./media//a%20b/",
     ]
-    assert {blob_folder(address, "acme").place() for address in addresses} == {"azureblob://acme/media/a%20b/"}
-    emulators = [blob_folder(f"http://127.0.0.1:{port}/acme/media/", "acme").place() for port in (1, 2)]
-    assert emulators == ["azureblob://127.0.0.1:1/acme/media/", "azureblob://127.0.0.1:2/acme/media/"]
+    assert {blob_folder(address, "acme").place() for address in addresses} == {f"{HOST}/media/a%20b/"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/media/out/",
+        "https://evil.example:444/media/out/",
+        "https://acme.blob.core.evil.example/media/out/",
+        "https://acme.blob.core.windows.net.evil.example/media/out/",
+        "https://acme.blob.core.chinacloudapi.cn/media/out/",
+        "https://acme.z01.blob.storage.azure.net/media/out/",
+        "http://127.0.0.1:1/acme/media/out/",
+    ],
+)
+def test_what_is_not_the_account_s_host_is_a_place_of_its_own(address: str) -> None:
+    assert blob_folder(address, "acme").place() == address
 
 
 def test_links_are_percent_encoded() -> None:

@@ -2,14 +2,16 @@ import asyncio
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from activities.storage import download
-from activities.storage.base import StorageError
+from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import FilesLocation
 from activities.storage.files import FilesStorage
+from publishers import roots
 from tests.activities.storage.doing import check, delete, entries, fetch, store
 
 
@@ -121,6 +123,47 @@ async def test_nothing_is_written_through_links_to_the_outside(root: Path, tmp_p
     assert (root / "file").read_text() == "new"
     assert not (root / "file").is_symlink()
     assert not (tmp_path / "victim").exists()
+
+
+@pytest.fixture
+def swapped(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a link leads to that takes the place of the folder `a` whenever a path through it was looked at."""
+    outside, resolved = tmp_path / "outside", roots._resolved
+    for folder in (outside / "b", root / "a" / "b"):
+        folder.mkdir(parents=True)
+        (folder / "x").write_text("in or out")
+
+    def resolve(path: Path) -> Path:
+        found = resolved(path)
+        if not (root / "a").is_symlink() and found.is_relative_to(root / "a"):
+            (root / "a").rename(root / "real")
+            (root / "a").symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(roots, "_resolved", resolve)
+    return outside / "b"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda storage: [*storage.entries()],
+        lambda storage: storage.look(Entry("x", 9)),
+        lambda storage: [*storage.read(Entry("x", 9), Span(0, 9))],
+        lambda storage: storage.share(Entry("x", 9), Path("got")),
+        lambda storage: storage.delete("x", {}),
+        lambda storage: storage.check_readable(),
+        lambda storage: storage.check_writable(),
+        lambda storage: storage.upload(Path(__file__), "x", {}).send(Span(0, 0), lambda _: None),
+        lambda storage: storage.upload(Path(__file__), "new/er/x", {}).send(Span(0, 0), lambda _: None),
+    ],
+)
+def test_a_link_that_is_put_there_meanwhile_leads_nowhere(
+    use: Callable[[FilesStorage], object], root: Path, swapped: Path
+) -> None:
+    with pytest.raises(StorageError, match="moved, or replaced by a link"):
+        use(FilesStorage(at(root / "a" / "b")))
+    assert {path.name: path.read_text() for path in swapped.iterdir()} == {"x": "in or out"}
 
 
 async def test_a_pipe_where_the_file_grows_does_not_hang(root: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.storage import patience
+from activities.storage import opened, patience
 from activities.storage.base import StorageError
 from activities.storage.config import FtpsLocation
 from activities.storage.ftps import listing as ftp_listing
@@ -88,6 +88,11 @@ async def test_names_and_sizes_that_cannot_be_are_not_used() -> None:
     usable = {name: entry.size for name, entry in found.items() if not entry.unusable}
     assert usable == {"minus": -1, "much": -1, "what": -1, "fine": 5}
     assert sorted(found.keys() - usable.keys()) == ["../up", "/etc/x", "nul\0.mp4", "re\rturn"]
+
+
+def test_no_answer_makes_a_place_that_of_another_host() -> None:
+    with Script({"PWD": '257 ".example.com/out"'}) as server, opened(scripted(server)) as storage:
+        assert storage.place().startswith(f"ftp://127.0.0.1:{server.port}/.example.com/")
 
 
 def test_unix_listings_are_understood() -> None:

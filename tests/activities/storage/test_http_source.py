@@ -285,6 +285,14 @@ async def test_checksums_of_the_server_are_used() -> None:
         assert (found.digest.algorithm, found.digest.value) == ("sha256", bytes(32))
 
 
+@pytest.mark.parametrize("size", [10**16, 10**13 + 1])
+async def test_a_size_that_nobody_can_mean_is_refused(size: int) -> None:
+    with Raw(lambda _: [OK, f"Content-Length: {size}\r\n\r\n".encode()]) as server:
+        with pytest.raises(StorageError, match=f"'x.mp4' has {size} bytes .* may have {download.LARGEST}") as caught:
+            await look(location(server.url), "x.mp4")
+        assert not caught.value.temporary
+
+
 async def test_a_broken_connection_goes_on_where_it_was(
     nginx: Nginx, http_place: SourcePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def test_every_form_of_amazons_addresses_is_understood(uri: str, bucket: str, pr
         "https://media.s3-website-eu-west-1.amazonaws.com/a/",
         "https://media.s3.eu-west-1.amazonaws.com:8443/a/",
         "https://s3.eu-west-1.amazonaws.com/",
+        "https://media.s3-fips.us-east-1.amazonaws.com/a/",
         "s3://media/a/",
         "https://media.s3.amazonaws.com/%FF/",
         "https://key:secret@media.s3.amazonaws.com/a/",
@@ -96,6 +97,51 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
         with opened(location) as storage:
             places.add(storage.place())
     assert places == {"https://s3.amazonaws.com/media/a%20b/"}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "uri", "place"),
+    [
+        (
+            "https://evil.example/x.s3.amazonaws.com",
+            "s3://victim/out",
+            "https://evil.example/x.s3.amazonaws.com/victim/out/",
+        ),
+        (
+            "https://x.s3.amazonaws.com.evil.example",
+            "s3://victim/out",
+            "https://x.s3.amazonaws.com.evil.example/victim/out/",
+        ),
+        ("https://mine.s3.amazonaws.com", "s3://victim/out", "https://s3.amazonaws.com/mine/victim/out/"),
+        ("https://s3.amazonaws.com/mine", "s3://victim/out", "https://s3.amazonaws.com/mine/victim/out/"),
+    ],
+)
+def test_no_address_passes_for_the_place_of_another(endpoint: str, uri: str, place: str) -> None:
+    assert other(uri, EndpointUrl=endpoint).folder.place == place
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://s3-fips.us-east-1.amazonaws.com",
+        "https://s3-fips.dualstack.us-gov-west-1.amazonaws.com",
+        "https://s3.dualstack.eu-west-1.amazonaws.com",
+        "https://s3-accelerate.amazonaws.com",
+        "https://s3-external-1.amazonaws.com",
+        "http://s3.amazonaws.com",
+        "https://S3.amazonaws.com.:443/",
+    ],
+)
+def test_every_host_of_amazon_has_the_same_places(endpoint: str) -> None:
+    assert other("s3://media/a", EndpointUrl=endpoint).folder.place == "https://s3.amazonaws.com/media/a/"
+
+
+def test_credentials_of_the_worker_are_shown_to_amazon_alone() -> None:
+    role = {"RoleArnToAssume": "arn:aws:iam::123456789012:role/any"}
+    without = dict.fromkeys(KEYS)
+    assert amazon("https://media.s3.amazonaws.com/a", **without, **role).role_arn_to_assume
+    with pytest.raises(ValidationError, match="give CredentialsName and CredentialsSecret; the worker's own are for"):
+        other("s3://media/a", **without, **role)
 
 
 @pytest.mark.parametrize(

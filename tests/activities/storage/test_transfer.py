@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import tracemalloc
 import zlib
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from activities.storage import patience
-from activities.storage.base import Digest, Span, StorageError
-from activities.storage.download import PIECE, Download
+from activities.storage import opened, patience
+from activities.storage.base import Digest, Entry, Span, StorageError
+from activities.storage.download import LARGEST, PIECE, Download, fetched, listed
 from activities.storage.journal import Journal
 from activities.storage.patience import TRIES, persistently
 from activities.storage.threads import Stop, Stopped
@@ -56,6 +58,40 @@ async def test_missing_pieces_are_asked_for_in_runs(files_place: Place, tmp_path
     assert download.done_size == 2 * PIECE
     assert [*download.runs(1 << 60)] == [Span(PIECE, 3 * PIECE), Span(4 * PIECE, 6 * PIECE - 1)]
     assert [run.size for run in download.runs(1)] == [PIECE, PIECE, PIECE, PIECE - 1]
+    assert [run.size for run in download.runs(2 * PIECE)] == [2 * PIECE, 2 * PIECE - 1]
+    download.write(5 * PIECE, bytes(PIECE - 1))
+    assert download.done_size == 3 * PIECE - 1
+    download.close()
+
+
+def test_parts_are_not_listed_before_they_are_needed(tmp_path: Path) -> None:
+    download = Download(Entry("x.mp4", LARGEST), tmp_path / "x")
+    tracemalloc.start()
+    try:
+        assert len([*islice(download.runs(1), 8)]) == 8
+        assert next(download.runs(1 << 60)).size == LARGEST
+        assert download.done_size == 0
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_files_that_have_no_room_together_are_not_begun(files_place: Place, full_disk: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        files_place.put(name, bytes(40_000))
+    with opened(files_place.location) as storage:
+        wanted = [(entry, full_disk / entry.name) for entry in await listed(storage)]
+        with pytest.raises(StorageError, match=r"no space is left .* 80000 bytes .* 65536 are free") as caught:
+            await fetched(storage, wanted, lambda _: None)
+        assert caught.value.temporary
+        assert not [*full_disk.iterdir()]
+        await fetched(storage, wanted[:1], lambda _: None)
+
+
+async def test_what_is_there_of_a_file_needs_no_room_again(files_place: Place, full_disk: Path) -> None:
+    files_place.put("x.mp4", bytes(40_000))
+    (full_disk / "x.part").write_bytes(bytes(40_000))
+    await fetch(files_place.location, "x.mp4", full_disk / "x")
 
 
 def test_what_may_pass_is_tried_again_and_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
