@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
 import regex
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from activities.expressions import MOST, MOST_TOGETHER, size
+from activities.expressions import LONGEST, MOST, MOST_TOGETHER, has_calls, size
 from activities.languages import canonical
 from publishers.wire import Wire
 
@@ -34,6 +35,8 @@ Part = Literal["video", "audio", "subtitle", "caption"]
 def _compiles(expression: str) -> str:
     if size(expression) > MOST:
         raise ValueError(f"has more than {MOST} parts once its repetitions are written out; repeat less")
+    if has_calls(expression):  # within the time limit of a match, they take hundreds of megabytes
+        raise ValueError("calls a group of itself, as (?R), (?1) and (?&name) do; write the group out instead")
     try:
         regex.compile(expression)
     except (regex.error, OverflowError, RecursionError) as error:
@@ -54,7 +57,7 @@ def _fill_a_layout(indices: list[int]) -> list[int]:
 
 
 Item = TypeVar("Item")
-Expression = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_compiles)]
+Expression = Annotated[str, Field(min_length=1, max_length=LONGEST), AfterValidator(_compiles)]
 Language = Annotated[str, Field(max_length=50), AfterValidator(_language)]
 # Clients that write every field write null for an empty list.
 Several = Annotated[list[Item], Field(max_length=200), BeforeValidator(lambda value: value or [])]
@@ -131,7 +134,8 @@ class MediaMappings(Wire):
     @model_validator(mode="before")
     @classmethod
     def _is_soon_compiled(cls, section: Any) -> Any:
-        if sum(min(size(text), MOST) for text in _expressions_in(section)) > MOST_TOGETHER:
+        sums = accumulate(min(size(text), MOST) for text in _expressions_in(section))
+        if any(parts > MOST_TOGETHER for parts in sums):
             raise ValueError(
                 f"its expressions have more than {MOST_TOGETHER} parts together, once repetitions are written out; "
                 "give fewer or shorter ones"
@@ -173,9 +177,9 @@ class MediaMappings(Wire):
 
 
 def _expressions_in(section: Any) -> Iterator[str]:
-    """Those of a section as it came, which can be anything."""
+    """Those of a section as it came, which can be anything; longer texts are refused by their fields."""
     for value in section.values() if isinstance(section, dict) else section if isinstance(section, list) else ():
-        if isinstance(value, str):
+        if isinstance(value, str) and len(value) <= LONGEST:
             yield value
         yield from _expressions_in(value)
 

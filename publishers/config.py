@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from publishers.urls import FtpUrl, HttpUrl, split_url
+from publishers.urls import FtpUrl, HttpFolder, split_url
 from publishers.wire import Protected, Secret, spelled
 
 
@@ -83,7 +83,7 @@ class AzureServiceBusQueue(Protected):
     @property
     def namespace(self) -> str:
         """Its host, where it can be read."""
-        return "" if self.is_encrypted else str(_parsed(self.connection).fully_qualified_namespace)
+        return "" if self.is_encrypted else str(_parsed(self.connection).fully_qualified_namespace).rpartition("@")[2]
 
     @property
     def address(self) -> str:
@@ -106,11 +106,11 @@ class AmazonSqs(Protected):
     """An Amazon SQS queue, standard or FIFO (`….fifo`)."""
 
     type: Literal["AmazonSqs"]
-    queue_url: HttpUrl
+    queue_url: HttpFolder
     region: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
     credentials_name: UserName
     credentials_secret: Secret
-    endpoint_url: HttpUrl | None = None
+    endpoint_url: HttpFolder | None = None
 
     @property
     def is_fifo(self) -> bool:

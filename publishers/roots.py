@@ -1,5 +1,7 @@
 """The folders below which a `Files` location may lie, and the check that it does.
 
+What goes wrong is told by the path that the job names: which folders there are, and where links lead, is not for it.
+
 Nothing outside of them is ever read or written, whatever a job says and wherever links lead; nor is the worker's own
 folder, in which the files of all jobs are.
 """
@@ -63,11 +65,13 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
     resolved = _resolved(path)
     root = next((root for root in roots if resolved.is_relative_to(os.path.realpath(root))), None)
     if root is None:
-        allowed = ", ".join(map(str, roots))
-        raise FolderError(f"{path} lies outside of the allowed folders ({allowed}; see {VARIABLE})")
+        raise FolderError(
+            f"{path} lies outside of the allowed folders; name one inside of them, "
+            f"or have the worker's operator add it to {VARIABLE}"
+        )
     if not root.is_dir():
         # Never made here: a disk that is not mounted would be mistaken for an empty one.
-        raise FolderError(f"the folder {root} that {VARIABLE} names does not exist on this worker")
+        raise FolderError(f"the folder of {VARIABLE} that {path} lies in does not exist on this worker")
     work = Path(os.path.realpath(work_root()))
     if resolved.is_relative_to(work) or work.is_relative_to(resolved):
         raise FolderError(f"{path} is, holds or lies in the worker's own folder ({WORK_VARIABLE}); name another one")

@@ -53,10 +53,9 @@ def _is_folder(text: str) -> str:
     return text
 
 
-HttpUrl = Annotated[str, Field(max_length=2000), AfterValidator(_is_http)]
-"""Of a service."""
 Folder = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_is_folder)]
 """An address without user, password, query or `..`, whatever its scheme."""
 HttpFolder = Annotated[Folder, AfterValidator(_is_http)]
+"""Of a folder, or of a service."""
 FtpUrl = Annotated[Folder, AfterValidator(_is_ftp)]
 """Of a folder."""

@@ -8,11 +8,17 @@ from temporalio.common import SearchAttributeUpdate
 from activities.notify import Milestone
 from activities.server import ENCODING_PHASE, ERROR_CODE, EXTERNAL_ID, TENANT_ID
 from publishers.events import FinalError, Sender
+from publishers.urls import CONTROL
 from workflows.lifecycle import Phase
 from workflows.markdown import plain
 
 MAX_KEYWORD = 255
-"""Characters of a keyword that every visibility store takes."""
+"""Characters."""
+
+
+def keyword(text: str) -> str:
+    """What every visibility store takes of a client's text; PostgreSQL takes no NUL."""
+    return CONTROL.sub("", text)[:MAX_KEYWORD]
 
 
 class Board:
@@ -32,9 +38,9 @@ class Board:
     def make_searchable(self, registered: list[str]) -> None:
         """Set the search attributes that the server knows; one that it does not know would stop the run for ever."""
         self._registered = registered
-        self._search(TENANT_ID.value_set(self._sender.tenant_id[:MAX_KEYWORD]))
+        self._search(TENANT_ID.value_set(keyword(self._sender.tenant_id)))
         if self._sender.external_id:
-            self._search(EXTERNAL_ID.value_set(self._sender.external_id[:MAX_KEYWORD]))
+            self._search(EXTERNAL_ID.value_set(keyword(self._sender.external_id)))
         self._search(ENCODING_PHASE.value_set(self.phase.value))
 
     def enter(self, phase: Phase) -> None:

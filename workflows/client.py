@@ -20,6 +20,7 @@ from activities.server import job_id_of
 from publishers.events import FINAL, Message
 from workflows.codec import data_converter
 from workflows.job import publishers_of
+from workflows.markdown import summary
 from workflows.options import CONTROL_QUEUE, RESEND_WORKFLOW, WORKFLOW
 from workflows.remedies import remedy
 
@@ -84,7 +85,7 @@ async def submit(client: Client, description: dict[str, Any], workflow_id: str |
         id=workflow_id or str(uuid4()),
         task_queue=CONTROL_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        static_summary=external_id[:200] if isinstance(external_id, str) and external_id else None,
+        static_summary=summary(external_id) if isinstance(external_id, str) and external_id else None,
     )
 
 

@@ -19,6 +19,7 @@ from activities.report import Reported, ReportRequest, report_progress
 from publishers.config import MessagePublisher
 from publishers.events import Body, FinalError, Message, Sender, message
 from workflows.lifecycle import WatchPlan, reason
+from workflows.markdown import summary
 from workflows.options import HEARTBEAT_TIMEOUT, PROGRESS_QUEUE
 
 BATCH_EVENTS = 50
@@ -119,7 +120,7 @@ class Lane:
                 start_to_close_timeout=FOREVER,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=PUBLISH_RETRY,
-                summary=f"{names} to {self.address}"[:200],
+                summary=summary(f"{names} to {self.address}"),
             )
         except ActivityError as error:
             self.give_up(reason(error))
@@ -144,7 +145,7 @@ class Lane:
                 start_to_close_timeout=FOREVER,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                summary=f"progress of {watching.watch.phase} to {self.address}"[:200],
+                summary=summary(f"progress of {watching.watch.phase} to {self.address}"),
             )
             await workflow.wait_condition(lambda: watching.over_at is not None)
             reporter.cancel()

@@ -50,6 +50,7 @@ SHARED_MODULES = (
     "workflows.interceptor",
     "workflows.job",
     "workflows.lifecycle",
+    "workflows.markdown",
     "workflows.options",
     "workflows.outbox",
     "workflows.output",

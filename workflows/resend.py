@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.notify import PublishRequest, publish_events
 from workflows.lifecycle import reason
+from workflows.markdown import summary
 from workflows.options import HEARTBEAT_TIMEOUT, RESEND_WORKFLOW
 
 BUDGET = timedelta(minutes=10)
@@ -32,7 +33,7 @@ async def send(request: PublishRequest, budget: timedelta) -> str | None:
             request,
             schedule_to_close_timeout=budget,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            summary=f"{len(request.messages)} events to {request.publisher.address}"[:200],
+            summary=summary(f"{len(request.messages)} events to {request.publisher.address}"),
         )
     except ActivityError as error:
         return reason(error)

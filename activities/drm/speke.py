@@ -2,6 +2,7 @@
 
 import os
 import socket
+from base64 import b64encode
 from contextlib import closing, suppress
 from hashlib import sha1, sha256
 from ssl import SSLSocket
@@ -9,7 +10,7 @@ from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
-from urllib3.connection import HTTPSConnection
+from urllib3.connection import HTTPSConnection, port_by_scheme
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, SSLError
 from urllib3.util import make_headers, parse_url
@@ -25,7 +26,6 @@ TIMEOUT = Timeout(connect=10, read=30)
 LONGEST = 1 << 20
 """Bytes of an answer; real ones have a few thousand."""
 OK, TOO_MANY, BROKEN = 200, 429, 500
-HTTPS = 443
 REMEDIES = {
     401: "refused TenantId and ManagementKey; correct them",
     403: "refused TenantId and ManagementKey; correct them",
@@ -78,8 +78,9 @@ def endpoint(api_url: str) -> str:
 
 
 def _headers(managed: DrmManaged) -> dict[str, str]:
-    login = make_headers(basic_auth=f"{managed.tenant_id}:{managed.management_key}")
-    return login | {"Content-Type": "application/xml", "X-Speke-Version": "2.0"}
+    # Not by urllib3, which takes Latin letters alone and repeats others in its error.
+    login = b64encode(f"{managed.tenant_id}:{managed.management_key}".encode()).decode()
+    return {"Authorization": f"Basic {login}", "Content-Type": "application/xml", "X-Speke-Version": "2.0"}
 
 
 def _content(response: BaseHTTPResponse) -> bytes:
@@ -108,8 +109,9 @@ def _proxy(context: Any, api_url: str) -> ProxyManager:
     url = os.environ.get(PROXY) or os.environ.get(PROXY.lower())
     if not url:
         raise DrmError(f"DrmManaged.Proxy is true, but the worker has no {PROXY}; set it there, or Proxy to false")
+    service = urlsplit(api_url)
     with suppress(socket.gaierror):  # where a proxy is, workers often know no names
-        reachable(urlsplit(api_url).hostname or "", HTTPS)
+        reachable(service.hostname or "", service.port or port_by_scheme[service.scheme])
     login = parse_url(url).auth
     headers = make_headers(proxy_basic_auth=login) if login else None
     return ProxyManager(url, proxy_headers=headers, ssl_context=context, proxy_ssl_context=tls.verifying())

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import inf
 
-from activities.text.cues import MOST_CUES, Cue, UnreadableError, escaped
+from activities.text.cues import MOST_CUES, Cue, UnreadableError, check_text, escaped
 from activities.text.ttml_style import INHERITED, Sheet, rules, tags
 from activities.text.ttml_time import Clock
 from activities.text.xml import Attributes, Element, parsed
@@ -122,8 +122,11 @@ class Document:
                 yield from self._parts(child, inner)
 
     def _add(self, parts: list[Part], scope: Scope, begin: float, end: float) -> None:
+        # Before it is escaped and after: every time of a paragraph has all of its text.
+        check_text("".join(part.text for part in parts))
         text = _marked(parts)
-        if text.strip():
+        check_text(text)
+        if text:
             self.used.update(tag for part in parts for tag in part.tags)
             settings = self.sheet.settings(scope.region, scope.shown, text.count("\n") + 1)
             if len(self.cues) > MOST_CUES:
@@ -141,8 +144,7 @@ def _marked(parts: list[Part]) -> str:
             made += [_close(opened), *(f"<{tag}>" for tag in part.tags)]
             opened = part.tags
         made.append(escaped(part.text))
-    text = "".join([*made, _close(opened)])
-    return re.sub(r"[ \t]+\n|\n[ \t]+", "\n", text).strip()
+    return "".join([*made, _close(opened)]).strip()
 
 
 def _close(opened: tuple[str, ...]) -> str:

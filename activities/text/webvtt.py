@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from activities.text.cues import Cue, UnreadableError
 
 TIMING = re.compile(
-    r"[ \t]*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})[ \t]*-->[ \t]*"
-    r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})(?:[ \t]+(.{0,500}))?[ \t]*",
+    r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})[ \t]*-->[ \t]*"
+    r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{3})(?:[ \t](.{0,500}))?",
     re.ASCII,
 )
+"""Of a line without blanks around it. No two parts that repeat can take the same characters: time would multiply."""
 SETTING = re.compile(
     r"(?:vertical:(?:rl|lr)|line:(?:-?\d{1,6}|\d{1,3}(?:\.\d{1,6})?%)(?:,(?:start|center|end))?|"
     r"position:\d{1,3}(?:\.\d{1,6})?%(?:,(?:line-left|center|line-right))?|size:\d{1,3}(?:\.\d{1,6})?%|"
@@ -63,7 +64,7 @@ def _cue(block: list[str]) -> Cue | None:
     if block[0].startswith("NOTE"):
         return None
     for place, line in enumerate(block[:2]):
-        if match := TIMING.fullmatch(line):
+        if match := TIMING.fullmatch(line.strip(" \t")):
             numbers = [int(number or 0) for number in match.groups()[:8]]
             start, end = _milliseconds(*numbers[:4]), _milliseconds(*numbers[4:])
             settings = " ".join(_settings(match[9] or ""))

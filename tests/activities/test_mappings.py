@@ -1,4 +1,5 @@
 import pytest
+import regex
 from pydantic import ValidationError
 
 from activities.mappings import MediaMappings
@@ -43,6 +44,37 @@ def test_null_lists_are_empty_and_null_turns_the_fallback_off() -> None:
 def test_an_expression_that_does_not_compile_is_named(expression: str) -> None:
     with pytest.raises(ValidationError, match="AudioFileLanguageExpression"):
         mappings(AudioFileLanguageExpression=expression)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "(?R)?a",
+        "(?0)?a",
+        "(a|(?1)b)",
+        "(?<x>a|(?&x)b)",
+        "(?P<x>a|(?P>x)b)",
+        "(?P<x>a|(?P&x)b)",
+        "(a|(?-1)b)",
+        "(?+1)(a)",
+        r"\\(?R)?a",
+        "(?x)(?P<x>a|(?P # b\n >x)b)",
+        "(?x)(a|(?- 1)b)",
+        "(?x)# \\\n(?R)?a",
+        r"(?#\))(?R)?a",
+    ],
+)
+def test_an_expression_that_calls_itself_is_named(call: str) -> None:
+    regex.compile(call)
+    with pytest.raises(ValidationError, match=r"VideoStreamExpression\n.* calls a group of itself"):
+        mappings(VideoStreamExpression=call)
+
+
+@pytest.mark.parametrize(
+    "usual", [r"\(?R\)?", r"\(?1", "(?P<x>a)(?P=x)", "(?i:a)(?-i:b)", "(a)?(?(1)b|c)", "(?>a)(?|b|c)"]
+)
+def test_what_only_looks_like_a_call_is_taken(usual: str) -> None:
+    assert mappings(VideoStreamExpression=usual).video_stream_expression == usual
 
 
 def test_an_expression_of_more_than_1000_characters_is_refused() -> None:

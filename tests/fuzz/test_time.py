@@ -55,8 +55,11 @@ def lines(reader: Callable[[Any], Any]) -> Callable[[str, Path], object]:
 
 TARGETS: dict[str, Callable[[str, Path], object]] = {
     "SRT": subtitles("SRT", "00:00:01,000 --> 00:00:02,000\n"),
+    "SRT time": subtitles("SRT", "00:00:01,000 --> 00:00:02,000", f"{'x' * 501}\na\n"),
     "WebVTT": subtitles("WebVTT", "WEBVTT\n\n"),
+    "WebVTT time": subtitles("WebVTT", "WEBVTT\n\n00:01.000 --> 00:02.000", f"{'x' * 501}\na\n"),
     "TTML": subtitles("TTML", "<tt><body><p begin='1s' end='2s'>", "</p></body></tt>"),
+    "TTML as it is": subtitles("TTML", "<tt><body><p xml:space='preserve' begin='1s' end='2s'>", "</p></body></tt>"),
     "page": lambda text, _: [*links(f"<title>Index of x</title>{text}", "http://host/in/")],
     "page title": lambda text, _: [*links(f"<h1>{text}", "http://host/in/")],
     "link": lambda text, _: [*links(f"<title>Index of x</title><a href='{text}'>", "http://host/in/")],
@@ -66,6 +69,7 @@ TARGETS: dict[str, Callable[[str, Path], object]] = {
     "name": lambda text, _: by_convention(f"{text}.mp4"),
     "language": lambda text, _: canonical(text),
     "job": lambda text, _: Job.parse({**JOB, text: {text: text}, "ExternalId": text, "ContentAcquisition": text}),
+    "mappings": lambda text, _: Job.parse({**JOB, "MediaMappings": {"x": [text, *[text[:1000]] * 1000]}}),
     "address": lambda text, _: Folder.on_amazon(f"https://{text[:4000]}.s3.eu-central-1.amazonaws.com/{text[:4000]}"),
     "service": lambda text, _: Folder.on_compatible(f"http://{text[:4000]}.h/x", "http://h"),
 }

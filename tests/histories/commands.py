@@ -36,6 +36,8 @@ class Replayed:
     """What came of a history, with today's code."""
 
     commands: list[str] = field(default_factory=list)
+    asked: list[WorkflowCommand] = field(default_factory=list)
+    """The commands themselves."""
     failure: Exception | None = None
     """Why a job with this history could not go on."""
 
@@ -48,7 +50,7 @@ def kept(history: Path) -> Path:
 async def replayed(name: str, text: str) -> Replayed:
     """Replay the history in `text`, and listen."""
     found = Replayed()
-    listening = SimplePlugin("listening", workflow_runner=lambda runner: _Listening(runner, found.commands))
+    listening = SimplePlugin("listening", workflow_runner=lambda runner: _Listening(runner, found))
     replayer = Replayer(workflows=[], plugins=[control_plugin(Settings.from_environment()), listening])
     result = await replayer.replay_workflow(WorkflowHistory.from_json(name, text), raise_on_replay_failure=False)
     found.failure = result.replay_failure
@@ -58,10 +60,10 @@ async def replayed(name: str, text: str) -> Replayed:
 class _Listening(WorkflowRunner):
     """Writes down what the workflows of another runner are told and ask."""
 
-    def __init__(self, runner: WorkflowRunner | None, lines: list[str]) -> None:
+    def __init__(self, runner: WorkflowRunner | None, found: Replayed) -> None:
         assert runner
         self._runner = runner
-        self._lines = lines
+        self._found = found
         self.prepare_workflow = runner.prepare_workflow  # type: ignore[method-assign]
         self.set_worker_level_failure_exception_types = (  # type: ignore[method-assign]
             runner.set_worker_level_failure_exception_types
@@ -76,7 +78,8 @@ class _Listening(WorkflowRunner):
 
         def listening(act: WorkflowActivation) -> WorkflowActivationCompletion:
             completion = activate(act)
-            self._lines += [*_told(act), *map(_line, completion.successful.commands)]
+            self._found.asked += completion.successful.commands
+            self._found.commands += [*_told(act), *map(_line, completion.successful.commands)]
             return completion
 
         instance.activate = listening  # type: ignore[method-assign]

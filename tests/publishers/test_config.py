@@ -107,6 +107,10 @@ def test_queues_of_a_broker_share_its_connections() -> None:
         (SQS, "QueueUrl", "sqs.example/1/events"),
         (SQS, "QueueUrl", "file:///etc/passwd"),
         (SQS, "QueueUrl", "https://[::1"),
+        (SQS, "QueueUrl", "https://me:s3cret@sqs.example/1/events"),
+        (SQS, "QueueUrl", "https://sqs.example/1/events?X-Amz-Signature=s3cret"),
+        (SQS, "QueueUrl", "https://sqs.example/1/events#s3cret"),
+        (SQS, "EndpointUrl", "https://me:s3cret@sqs.example/"),
         (SQS, "EndpointUrl", "http://"),
         (SQS, "Region", "eu/central"),
         (FTPS, "UriPath", "sftp://files.example/"),
@@ -140,3 +144,8 @@ def test_a_connection_string_that_is_none_is_refused_without_showing_it(connecti
 def test_an_encrypted_connection_string_is_read_by_workers_alone() -> None:
     block = BLOCK.validate_python(BUS | {"Connection": "c2VjcmV0", "CredentialsProtection": "Encrypted"})
     assert block.address == "AzureServiceBusQueue"
+
+
+def test_a_login_in_a_connection_string_is_in_no_text_for_people() -> None:
+    block = BLOCK.validate_python(BUS | {"Connection": CONNECTION.replace("sb://", "sb://me:s3cret@")})
+    assert block.address == "AzureServiceBusQueue bus.example"

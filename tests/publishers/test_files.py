@@ -74,8 +74,7 @@ async def test_a_folder_outside_of_the_roots_is_refused(root: Path, path: str) -
     (root / "out").symlink_to(root.parent)
     error = await failure(path.format(root=root))
     assert isinstance(error, Refused)
-    assert str(root) in str(error)
-    assert "ENCODING_FILES_ROOT" in str(error)
+    assert "add it to ENCODING_FILES_ROOT" in str(error)
 
 
 async def test_a_jobs_folder_that_is_a_link_to_the_outside_is_refused(root: Path, tmp_path: Path) -> None:

@@ -67,3 +67,13 @@ def test_a_root_may_be_a_link_itself(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "root").symlink_to("disk")
     assert below_roots(tmp_path / "root" / "a", (tmp_path / "root",)) == tmp_path / "disk" / "a"
+
+
+@pytest.mark.parametrize(("root", "problem"), [("theirs", "outside of the allowed"), ("hidden", "does not exist")])
+def test_neither_other_roots_nor_where_links_lead_is_told(tmp_path: Path, root: str, problem: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "hidden")
+    with pytest.raises(FolderError, match=problem) as caught:
+        below_roots(tmp_path / "link", (tmp_path / root,))
+    assert f"{tmp_path}/link" in str(caught.value)
+    assert f"{tmp_path}/{root}" not in str(caught.value)
+    assert f"{tmp_path}/hidden" not in str(caught.value)

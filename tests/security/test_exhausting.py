@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import regex
 
-from activities.expressions import MOST, size
+from activities.expressions import MOST, has_calls, size
+from tests.fuzz.trying import within
 from tests.workflows.test_job import minimal, problems
 from workflows.job import Job, publishers_of
 from workflows.limits import MOST_VALUES
@@ -47,6 +48,8 @@ BOMBS: dict[str, tuple[dict[str, Any], str]] = {
         {"MediaMappings": {"VideoStreamExpression": "(?:(?:.|x){1000}){1000}"}},
         "MediaMappings.VideoStreamExpression",
     ),
+    "a text without end where an expression could be": ({"MediaMappings": {"x": " " * 1_900_000}}, "MediaMappings.x"),
+    "thousands of long texts": ({"MediaMappings": {"x": [" " * 1000] * 1900}}, "MediaMappings: its expressions"),
     "many expressions": ({"MediaMappings": mappings(*["(?:.|x){50}"] * 600)}, "MediaMappings: its expressions"),
 }
 
@@ -105,6 +108,13 @@ def test_usual_expressions_are_far_from_the_limit(usual: str) -> None:
 )
 def test_no_spelling_hides_how_large_an_expression_is(hidden: str) -> None:
     assert size(hidden) > MOST
+
+
+@pytest.mark.parametrize("atom", [" ", "{", "{ ", "a {", ") {", "{1", "\\", "(?", "(?-"])
+def test_an_expression_is_looked_at_in_time_that_grows_with_its_length(atom: str) -> None:
+    with within(1):
+        size(atom * 200_000)
+        has_calls(atom * 200_000)
 
 
 def test_what_the_limit_is_for() -> None:

@@ -1,12 +1,15 @@
 """What a client has named cannot pass for a record of the log, a line of the terminal or a link in the UI."""
 
 import io
+import json
 import logging
 import subprocess
 import sys
+from base64 import b64decode, b64encode
 
 import pytest
 
+from tests.histories.commands import HISTORIES, Replayed, replayed
 from workflows.logs import FORMAT, Lines, printable
 from workflows.markdown import plain
 
@@ -73,3 +76,31 @@ def test_the_ui_shows_what_a_client_has_named_as_it_is(text: str) -> None:
     for mark in "[]<>|`*~#!":
         assert shown.count(mark) == shown.count(f"\\{mark}")
     assert shown.replace("\\n", "\n").replace("\\", "") == text
+
+
+async def replayed_as_if(stem: str, was: str, given: str) -> Replayed:
+    """What the run of a recorded history asks of the server, had its input been another."""
+    [path] = [path for path in HISTORIES if path.stem == stem]
+    history = json.loads(path.read_text())
+    [payload] = history["events"][0]["workflowExecutionStartedEventAttributes"]["input"]["payloads"]
+    changed = b64decode(payload["data"]).decode().replace(was, given)
+    payload["data"] = b64encode(changed.encode()).decode()
+    found = await replayed(stem, json.dumps(history))
+    assert given in changed
+    assert not found.failure
+    return found
+
+
+@pytest.mark.parametrize("stem", ["success", "resend"])
+async def test_the_ui_shows_where_events_go_as_it_is(stem: str) -> None:
+    found = await replayed_as_if(stem, "/media/events", "/media/[events](https://evil.example)")
+    summaries = [json.loads(each.user_metadata.summary.data or b'""') for each in found.asked]
+    leading = [text for text in summaries if "/media/" in text]
+    assert leading
+    assert [text for text in leading if r"/media/\[events\]\(https://evil.example\)" not in text] == []
+
+
+async def test_no_search_attribute_holds_what_a_store_of_them_does_not_take() -> None:
+    found = await replayed_as_if("success", '"title-1"', r'"title\u0000\u001b\u0085-1"')
+    upserts = [each.upsert_workflow_search_attributes.search_attributes.indexed_fields for each in found.asked]
+    assert [json.loads(fields["ExternalId"].data) for fields in upserts if "ExternalId" in fields] == ["title-1"]

@@ -136,3 +136,13 @@ def test_the_proxy_of_key_services_is_not_asked_to_go_there_instead(
     with pytest.raises(DrmError, match="private address"):
         speke.answer(key_service("localhost", Proxy=True), b"")
     assert is_untouched(listener)
+
+
+def test_the_proxy_of_key_services_is_asked_for_allowed_ports_alone(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "localhost:443")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port_of(listener)}")
+    with pytest.raises(DrmError, match="private address"):
+        speke.answer(key_service("localhost:9", Proxy=True), b"")
+    assert is_untouched(listener)

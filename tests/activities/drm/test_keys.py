@@ -127,6 +127,11 @@ async def test_a_wrong_management_key_fails_the_job_before_it_begins(server: Key
     assert not caught.value.retryable
 
 
+async def test_a_management_key_may_hold_any_letter(server: KeyServer) -> None:
+    server.management_key = "m4n4gement-schlüssel-鍵"
+    assert (await obtained(managed(server), JOB_ID, ["Dash"]))["cenc"].keys
+
+
 ROOT = b'<c:CPIX xmlns:c="urn:dashif:org:cpix" xmlns:p="urn:ietf:params:xml:ns:keyprov:pskc">%s</c:CPIX>'
 KEY = (
     b"<c:ContentKeyList><c:ContentKey kid='%s'><c:Data><p:Secret><p:PlainValue>%%s</p:PlainValue></p:Secret></c:Data>"

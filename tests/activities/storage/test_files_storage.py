@@ -178,9 +178,8 @@ async def test_a_pipe_where_the_file_grows_does_not_hang(root: Path, tmp_path: P
 @pytest.mark.parametrize("path", ["/", "/etc", "{root}/..", "{root}-2", "file:///etc"])
 async def test_a_location_outside_of_the_roots_is_refused(root: Path, path: str) -> None:
     for writable in (False, True):
-        with pytest.raises(StorageError, match="ENCODING_FILES_ROOT") as caught:
+        with pytest.raises(StorageError, match="add it to ENCODING_FILES_ROOT"):
             await check(at(path.format(root=root)), writable=writable)
-        assert str(root) in str(caught.value)
 
 
 async def test_no_root_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from activities.errors import AcquisitionError
 from tests.activities.text.reading import Reader
+from tests.fuzz.trying import within
 
 NAMESPACES = ["http://www.w3.org/ns/ttml", "http://www.w3.org/2006/10/ttaf1", "http://www.w3.org/2006/04/ttaf1"]
 HEAD = (
@@ -89,12 +91,13 @@ def test_regions_become_settings(ttml: Reader) -> None:
         "<html/>",
         '<!DOCTYPE tt [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>' + tt("<p end='1s'>&b;</p>"),
         '<!DOCTYPE tt [<!ENTITY a SYSTEM "file:///etc/hostname">]>' + tt("<p end='1s'>&a;</p>"),
+        '<!DOCTYPE tt [<!ATTLIST p z CDATA "A">]>' + tt('<p begin="0s" end="1s">a</p>'),
         "<tt><body>" + "<div>" * 100_000,
         "<tt><body><div>" + "<p>" * 50 + "</p>" * 50 + "</div></body></tt>",
         tt('<p begin="0s" end="1s">a</p>', 'ttp:frameRate="0"'),
         *(tt(f'<p begin="{time}" end="2s">a</p>') for time in ("inf", "1e308s", "-1s", "9" * 400 + "s", "x")),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_cannot_be_read_is_named(ttml: Reader, content: str) -> None:
     with pytest.raises(AcquisitionError, match="'the name' cannot be read as TTML"):
@@ -108,3 +111,25 @@ def test_a_long_value_that_every_cue_inherits_costs_nothing(ttml: Reader) -> Non
     begin = time.thread_time()
     assert len(ttml.cues(f"<tt><head><layout>{region}</layout></head><body><div>{cues}</div></body></tt>")) == 2000
     assert time.thread_time() - begin < 5
+
+
+def test_a_definition_elsewhere_is_not_asked_for(ttml: Reader) -> None:
+    content = '<!DOCTYPE tt PUBLIC "-//X//DTD TT//EN" "http://127.0.0.1:9/tt.dtd">' + tt('<p end="1s">a</p>')
+    assert ttml.texts(content) == ["a"]
+
+
+@pytest.mark.parametrize("text", [" " * 1_000_000, " \n" * 500_000, "\t<br/>" * 5_001], ids=["line", "lines", "breaks"])
+def test_blanks_that_are_kept_cost_nothing(ttml: Reader, text: str) -> None:
+    with within(1), pytest.raises(AcquisitionError, match="more than 5000"):
+        ttml(tt(f'<p xml:space="preserve" end="1s">{text}</p>'))
+
+
+def test_text_that_is_too_long_is_not_written_out_for_each_of_its_times(ttml: Reader) -> None:
+    spans = "".join(f'<span begin="{second}s">a</span>' for second in range(18))
+    content = tt(f'<p end="99s">{spans}<![CDATA[{"<" * 1_000_000}]]></p>')
+    tracemalloc.start()
+    with pytest.raises(AcquisitionError, match="more than 5000"):
+        ttml(content)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 15 * len(content)

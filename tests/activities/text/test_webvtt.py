@@ -4,6 +4,7 @@ import pytest
 
 from activities.errors import AcquisitionError
 from tests.activities.text.reading import Reader
+from tests.fuzz.trying import within
 
 
 @pytest.fixture
@@ -38,3 +39,11 @@ def test_no_block_of_a_file_takes_a_cue_away(webvtt: Reader) -> None:
     assert webvtt(content) == (
         "WEBVTT\n\n00:00:01.000 --> 00:00:02.000 align:left\na\n\n00:00:02.000 --> 00:00:03.000 size:9%\nb\n"
     )
+
+
+def test_blanks_around_a_time_cost_nothing(webvtt: Reader) -> None:
+    blanks = " \t" * 50_000
+    late = f"00:00.000 --> 00:01.000{blanks}{'x' * 501}\nhi\n\n"
+    sound = f"{blanks}00:01.000{blanks}-->{blanks}00:02.000 \t line:0{blanks}\nyou\n"
+    with within(1):
+        assert webvtt(f"WEBVTT\n\n{late}{sound}") == "WEBVTT\n\n00:00:01.000 --> 00:00:02.000 line:0\nyou\n"
