@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import queue
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from activities.storage.base import DamagedError, Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
+from activities.storage.lanes import for_each
 from activities.storage.patience import Patience, persistently
-from activities.storage.threads import Stop, stoppable, together
+from activities.storage.threads import Stop, stoppable
 
 PIECE = 8 << 20
 """Bytes that are written down as done together: what a killed worker fetches once more at the most, per lane."""
@@ -43,20 +43,13 @@ def _all(storage: Source, stop: Stop) -> Iterator[Entry]:
 
 async def looked_at(storage: Source, entries: Sequence[Entry]) -> list[Entry]:
     """The same entries with sizes, versions and digests."""
-    found: dict[int, Entry] = {}
-    waiting = iter(enumerate(entries))
-    taking = threading.Lock()
+    found = [*entries]
 
-    def lane(stop: Stop) -> None:
-        while True:
-            with taking:
-                place, entry = next(waiting, (None, None))
-            if place is None or entry is None:
-                return
-            found[place] = persistently(partial(storage.look, entry), stop)
+    def look(place: int, stop: Stop) -> None:
+        found[place] = persistently(partial(storage.look, entries[place]), stop)
 
-    await together(*(stoppable(lane) for _ in range(min(storage.lanes, len(entries)))))
-    return [found[place] for place in range(len(entries))]
+    await for_each(range(len(entries)), look, storage.lanes)
+    return found
 
 
 async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> None:
@@ -72,22 +65,9 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
         for download in downloads:
             stack.enter_context(closing(download))
         on_bytes(sum(entry.size for entry, _ in wanted) - sum(download.entry.size for download in downloads))
-        work: queue.SimpleQueue[tuple[Download, Span]] = queue.SimpleQueue()
-        for download in downloads:
-            on_bytes(download.done_size)
-            for run in download.runs(storage.request_size):
-                work.put((download, run))
-        lanes = max(1, min(storage.lanes, work.qsize()))
-        await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in range(lanes)))
-
-
-def _lane(storage: Source, work: "queue.SimpleQueue[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
-    with suppress(queue.Empty):
-        while True:
-            download, run = work.get_nowait()
-            _fetch(storage, download, run, on_bytes, stop)
-            if download.is_mine_to_finish():
-                download.finish(stop)
+        on_bytes(sum(download.done_size for download in downloads))
+        work = ((download, run) for download in downloads for run in download.runs(storage.request_size))
+        await for_each(work, lambda each, stop: _fetch(storage, *each, on_bytes, stop), storage.lanes)
 
 
 def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
@@ -96,6 +76,8 @@ def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, 
         download.write(at, data)
         at += len(data)
         on_bytes(len(data))
+    if download.is_mine_to_finish():
+        download.finish(stop)
 
 
 def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[bytes | memoryview]:

@@ -7,8 +7,9 @@ from functools import partial
 from activities.storage.base import Content, OnBytes, Span, Storage, Upload
 from activities.storage.explain import explained
 from activities.storage.journal import Journal
+from activities.storage.lanes import in_lanes
 from activities.storage.patience import persistently
-from activities.storage.threads import Stop, stoppable, together
+from activities.storage.threads import Stop, stoppable
 
 DONE = "done"
 """Note about a file that has arrived."""
@@ -21,7 +22,7 @@ async def stored(storage: Storage, files: Sequence[tuple[Content, str]], on_byte
         StorageError: one cannot be read or written.
     """
     work = _Work(storage, files, on_bytes, journal)
-    await together(*(stoppable(work.lane) for _ in range(max(1, storage.lanes))))
+    await in_lanes(work.step, storage.lanes)
 
 
 async def deleted(
@@ -79,14 +80,17 @@ class _Work:
         self._parts: Iterator[Span] = iter(())
         self._sending: _Sending | None = None
 
-    def lane(self, stop: Stop) -> None:
-        while work := self._take(stop):
-            sending, part = work
-            if part:
-                self._send(sending.upload, part, stop)
-            if sending.has_sent_last():
-                persistently(sending.upload.finish, stop)
-                self._journal.write(sending.name, DONE, "yes")
+    def step(self, stop: Stop) -> bool:
+        """Send one part; False = none is left."""
+        if not (work := self._take(stop)):
+            return False
+        sending, part = work
+        if part:
+            self._send(sending.upload, part, stop)
+        if sending.has_sent_last():
+            persistently(sending.upload.finish, stop)
+            self._journal.write(sending.name, DONE, "yes")
+        return True
 
     def _send(self, upload: Upload, part: Span, stop: Stop) -> None:
         passed = 0
