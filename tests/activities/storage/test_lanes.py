@@ -10,9 +10,14 @@ from pathlib import Path
 import pytest
 
 from activities.storage import lanes, opened
+from activities.storage.base import Kept
+from activities.storage.config import FilesLocation
 from activities.storage.download import fetched
+from activities.storage.files import FilesStorage
 from activities.storage.lanes import for_each, in_lanes
 from activities.storage.threads import MOST_THREADS, Stop, stoppable
+from activities.storage.upload import deleted
+from tests.activities.running import location
 from tests.activities.storage.doing import Place, entries, fetch
 
 NAMES = [f"{number:02}.m4s" for number in range(20)]
@@ -127,6 +132,57 @@ async def test_what_waits_for_a_thread_ends_at_once_when_it_is_cancelled() -> No
         await asyncio.wait([waiting], timeout=LONGEST / 2)
         assert waiting.cancelled()
     await busy
+
+
+class Slow(FilesStorage):
+    """Keeps account of what is deleted."""
+
+    def __init__(self, location: FilesLocation) -> None:
+        super().__init__(location)
+        self.deleted: list[str] = []
+        self.work = Endless()
+
+    def delete(self, name: str, kept: Kept) -> None:
+        self.work.step(Stop())
+        super().delete(name, kept)
+        self.deleted.append(name)
+
+
+@pytest.fixture
+def slow(root: Path) -> Slow:
+    for name in NAMES:
+        (root / name).touch()
+    return Slow(location(root))
+
+
+async def test_files_are_deleted_several_at_once_or_in_order(slow: Slow) -> None:
+    assert await deleted(slow, NAMES[:10], in_order=True)
+    assert (slow.deleted, slow.work.most) == (NAMES[:10], 1)
+    assert await deleted(slow, NAMES[10:])
+    assert (sorted(slow.deleted), slow.work.most) == (NAMES, slow.lanes)
+
+
+async def test_deleting_ends_where_it_may_go_on_no_longer(slow: Slow) -> None:
+    async def only_twice() -> bool:
+        return next(answers)
+
+    answers = iter([True, True, False])
+    assert not await deleted(slow, NAMES, in_order=True, only_while=only_twice)
+    assert slow.deleted == NAMES[:2]
+    answers = iter([True, True, False])
+    assert not await deleted(slow, NAMES[2:], only_while=only_twice)
+    assert sorted(slow.deleted) == NAMES[: 2 + 2 * slow.lanes]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_deleting_ends_when_it_is_cancelled(slow: Slow, *, in_order: bool) -> None:
+    deleting = asyncio.create_task(deleted(slow, NAMES, in_order=in_order))
+    while not slow.deleted:
+        await asyncio.sleep(0)
+    deleting.cancel()
+    await asyncio.wait([deleting])
+    assert deleting.cancelled()
+    assert len(slow.deleted) < len(NAMES)
 
 
 async def test_what_is_left_is_not_begun_after_a_cancel() -> None:
