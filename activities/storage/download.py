@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ PIECE = 8 << 20
 MOST_ENTRIES = 100_000
 """So that a location that is a whole disk by mistake, or a listing without end, fails, and does not fill the memory."""
 HASH_BUFFER = 1 << 20
+PARTS = (".part", ".part.done")
+"""Beside a file that is still to be whole: what there is of it, and notes about that."""
 
 
 async def listed(storage: Source) -> list[Entry]:
@@ -98,13 +101,17 @@ def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[b
 
 
 class Download:
-    """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there."""
+    """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there.
+
+    Where nothing tells one version from another, each attempt has a file of its own: one that Temporal has given up
+    may still be ending, and would put a half of another attempt's in place.
+    """
 
     def __init__(self, entry: Entry, target: Path) -> None:
         self.entry = entry
         self._target = target
-        self._part = target.with_name(f"{target.name}.part")
-        self._notes = target.with_name(f"{target.name}.part.done")
+        own = "" if entry.version or entry.digest else f".{secrets.token_hex(4)}"
+        self._part, self._notes = (target.with_name(f"{target.name}{own}{part}") for part in PARTS)
         self._header = json.dumps([entry.version, entry.size]).encode() + b"\n"
         self._lock = threading.Lock()
         self._open_files: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from activities.storage import patience
-from activities.storage.base import Digest, Span, StorageError
+from activities.storage.base import Digest, Entry, Span, StorageError
 from activities.storage.download import PIECE, Download
 from activities.storage.journal import Journal
 from activities.storage.patience import TRIES, persistently
@@ -56,6 +56,19 @@ async def test_missing_pieces_are_asked_for_in_runs(files_place: Place, tmp_path
     assert download.done_size == 2 * PIECE
     assert [*download.runs(1 << 60)] == [Span(PIECE, 3 * PIECE), Span(4 * PIECE, 6 * PIECE - 1)]
     assert [run.size for run in download.runs(1)] == [PIECE, PIECE, PIECE, PIECE - 1]
+
+
+def test_attempts_do_not_mix_what_they_have_of_a_file_without_a_version(tmp_path: Path) -> None:
+    target, entry = tmp_path / "x", Entry("x.mp4", 8)
+    late, new = (Download(entry, target) for _ in range(2))
+    new.write(0, b"new")
+    late.write(0, b"late one")
+    late.finish(Stop())
+    assert target.read_bytes() == b"late one"
+    new.write(3, b"est..")
+    new.finish(Stop())
+    assert target.read_bytes() == b"newest.."
+    assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
 
 
 def test_what_may_pass_is_tried_again_and_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
