@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,15 @@ from activities.server import tell_run
 from activities.storage import opened
 from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
-from activities.storage.download import fetched, listed, looked_at
+from activities.storage.download import PARTS, fetched, listed, looked_at
 from activities.storage.files import FilesStorage
 from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
-from activities.workspace import fresh
+from publishers.atomic import replacing
 
 FOLDER = "source"
+LISTING = "files.json"
+"""What the files in it are copies of."""
 SHOWN = 5
 """Names that a message quotes at most."""
 MOST_FILES = 1000
@@ -200,12 +202,27 @@ def _linked(storage: Source, entries: dict[SourceFile, Entry], work: Work) -> se
 
 
 def _forget_others(folder: Path, files: list[SourceFile]) -> None:
-    """Empty the folder unless an earlier attempt copied from the very same list: numbers stand for its files."""
-    listing = folder / "files.json"
-    text = json.dumps([asdict(file) for file in files])
-    if not listing.exists() or listing.read_text() != text:
-        fresh(folder)
-        listing.write_text(text)
+    """Remove what an earlier attempt has copied, unless it is of a file that is listed as it was, by the same number.
+
+    The picture may be encoded from it already.
+    """
+    listing = folder / LISTING
+    folder.mkdir(parents=True, exist_ok=True)
+    earlier, now = _listed(listing), {*files}
+    kept = {LISTING, *(f"{Path(file.path).name}{part}" for file in earlier & now for part in ("", *PARTS))}
+    for path in folder.iterdir():
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+    if earlier != now:
+        with replacing(listing) as written:
+            written.write(json.dumps([asdict(file) for file in files]).encode())
+
+
+def _listed(listing: Path) -> set[SourceFile]:
+    """What the earlier attempt has copied from; nothing where there was none, or the disk has lost it."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return {SourceFile(**file) for file in json.loads(listing.read_text())}
+    return set()
 
 
 def _file(number: int, entry: Entry) -> SourceFile:

@@ -29,6 +29,8 @@ from activities.store.claims import claims_of
 from activities.store.work import Work, at_work
 
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
+LATE = "another worker publishes this by now, or Temporal is away"
+"""A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,21 @@ class _Transfer:
     on_bytes: OnBytes
 
     async def send(self, names: Iterable[str]) -> None:
+        if not await is_current():
+            raise PublishingError(LATE, retryable=True)  # it would bring back what was withdrawn
         files = await asyncio.to_thread(_contents, self.root, self.goods, names)
         await stored(self.storage, files, self.on_bytes, self.journal)
 
     async def make_room(self, output: PackagedFormat) -> list[str]:
         """Take back what leads to an earlier title; returns its media, to be deleted when nothing needs it any more."""
         stale_manifests, stale_media = await _stale(self.storage, output, self.goods)
-        await _check_current()  # who comes late would take away what another worker has published
         # An older manifest would lead players to media that is being replaced. The main ones go first.
-        await deleted(self.storage, [*reversed(self.goods.manifests), *stale_manifests], self.journal)
+        await self.delete([*reversed(self.goods.manifests), *stale_manifests], in_order=True)
         return stale_media
+
+    async def delete(self, names: list[str], *, in_order: bool = False) -> None:
+        if not await deleted(self.storage, names, self.journal, in_order=in_order, only_while=is_current):
+            raise PublishingError(LATE, retryable=True)  # it would take away what another worker has published
 
 
 @activity.defn
@@ -121,10 +128,9 @@ async def deliver(request: DeliverRequest) -> Delivered:
     async with _transfer(request, [*media, *goods.manifests]) as transfer:
         stale = await transfer.make_room(request.output)
         await transfer.send(media)
-        await _check_current()  # or bring back what was withdrawn
         for name in goods.manifests:
             await transfer.send([name])
-        await deleted(transfer.storage, stale, transfer.journal)
+        await transfer.delete(stale)
         links = {kind: transfer.storage.link(name) for kind, name in goods.links.items()}
         return Delivered(transfer.storage.link(""), len(goods.names), sent.size + transfer.size, links)
 
@@ -165,12 +171,6 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
         if not work.is_common and (work.root / notes).exists():
             await work.keep(notes)
         raise
-
-
-async def _check_current() -> None:
-    """A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
-    if not await is_current():
-        raise PublishingError("another worker publishes this by now, or Temporal is away", retryable=True)
 
 
 def journal_path(output: PackagedFormat) -> str:

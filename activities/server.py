@@ -24,6 +24,8 @@ ERROR_CODE = SearchAttributeKey.for_int("ErrorCode")
 SEARCH_ATTRIBUTES = (TENANT_ID, EXTERNAL_ID, ENCODING_PHASE, ERROR_CODE)
 PAUSED = "Paused"
 """In the memo of a run: what is scheduled already does not begin."""
+FRESH_SECONDS = 10.0
+"""An older answer counts for nothing: a worker may have stood still since, and another one have taken its place."""
 JOB_ID_NAMESPACE = UUID("5a3e1f0c-2c55-4f0e-9a3b-6d1f6f1c7e11")
 
 
@@ -120,6 +122,11 @@ def patient() -> Iterator[None]:
 
 async def is_current() -> bool:
     """Whether the server still waits for this very attempt; where it does not answer, nobody may be sure."""
+    asked_at = time.monotonic()
+    return await _is_pending() and time.monotonic() - asked_at < FRESH_SECONDS
+
+
+async def _is_pending() -> bool:
     info = activity.info()
     try:
         pending = (await own_run().describe()).raw_description.pending_activities

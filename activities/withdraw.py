@@ -1,6 +1,7 @@
 """Taking back what a job has published, or had begun to: no player is to find it."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -12,6 +13,8 @@ from activities.machine import on_disk
 from activities.storage import opened
 from activities.storage.base import StorageError
 from activities.storage.journal import Journal
+from activities.storage.patience import persistently
+from activities.storage.threads import stoppable
 from activities.storage.upload import deleted
 from activities.store.claims import claims_of
 from activities.store.work import at_work
@@ -54,7 +57,12 @@ def _journal(path: Path) -> Journal:
 
 async def _deleted(delivery: DeliverRequest, journal: Journal | None) -> None:
     with opened(delivery.location) as storage, claims_of(delivery.job_id) as claims:
-        places = places_of(storage.place(), delivery.output)
+        goods = published(delivery.output)
+        hold = partial(claims.hold, places_of(storage.place(), delivery.output))
+
+        async def is_own() -> bool:
+            return await stoppable(partial(persistently, hold))
+
         # The main manifest first: from then on no player starts.
-        names = published(delivery.output).names[::-1]
-        await deleted(storage, names, journal, only_while=lambda: claims.hold(places))
+        await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
+        await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)

@@ -3,22 +3,20 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from functools import partial
-from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
 
 from activities.storage.base import DamagedError, Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
+from activities.storage.lanes import for_each
 from activities.storage.patience import Patience, persistently
-from activities.storage.threads import Stop, stoppable, together
-
-Item = TypeVar("Item")
+from activities.storage.threads import Stop, stoppable
 
 PIECE = 8 << 20
 """Bytes that are written down as done together: what a killed worker fetches once more at the most, per lane."""
@@ -31,6 +29,8 @@ MISSING, DONE = 0, 1
 HASH_BUFFER = 1 << 20
 BLOCK = 512
 """Bytes: what `stat` counts in."""
+PARTS = (".part", ".part.done")
+"""Beside a file that is still to be whole: what there is of it, and notes about that."""
 
 
 async def listed(storage: Source) -> list[Entry]:
@@ -56,15 +56,13 @@ async def looked_at(storage: Source, entries: Sequence[Entry]) -> list[Entry]:
     Raises:
         StorageError: one cannot be looked at, or its size cannot be meant.
     """
-    found: dict[int, Entry] = {}
-    waiting = _Shared(enumerate(entries))
+    found = [*entries]
 
-    def lane(stop: Stop) -> None:
-        for place, entry in waiting:
-            found[place] = _sane(persistently(partial(storage.look, entry), stop))
+    def look(place: int, stop: Stop) -> None:
+        found[place] = _sane(persistently(partial(storage.look, entries[place]), stop))
 
-    await together(*(stoppable(lane) for _ in range(min(storage.lanes, len(entries)))))
-    return [found[place] for place in range(len(entries))]
+    await for_each(range(len(entries)), look, storage.lanes)
+    return found
 
 
 def _sane(entry: Entry) -> Entry:
@@ -91,10 +89,8 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
         downloads = await stoppable(lambda _: _begun(wanted, on_bytes))
         for download in downloads:
             stack.enter_context(closing(download))
-        runs = ((download, run) for download in downloads for run in download.runs(storage.request_size))
-        first = await stoppable(lambda _: [*islice(runs, storage.lanes)])
-        work = _Shared(chain(first, runs))
-        await together(*(stoppable(lambda stop: _lane(storage, work, on_bytes, stop)) for _ in first))
+        work = ((download, run) for download in downloads for run in download.runs(storage.request_size))
+        await for_each(work, lambda each, stop: _fetch(storage, *each, on_bytes, stop), storage.lanes)
 
 
 def _begun(wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> list["Download"]:
@@ -132,26 +128,7 @@ def _taken(path: Path) -> int:
 
 def part_of(target: Path) -> Path:
     """Where a file grows until it is whole."""
-    return target.with_name(f"{target.name}.part")
-
-
-class _Shared(Iterator[Item]):
-    """For several threads, each of which takes the next one."""
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        self._items = iter(items)
-        self._taking = threading.Lock()
-
-    def __next__(self) -> Item:
-        with self._taking:
-            return next(self._items)
-
-
-def _lane(storage: Source, work: "Iterator[tuple[Download, Span]]", on_bytes: OnBytes, stop: Stop) -> None:
-    for download, run in work:
-        _fetch(storage, download, run, on_bytes, stop)
-        if download.is_mine_to_finish():
-            download.finish(stop)
+    return target.with_name(f"{target.name}{PARTS[0]}")
 
 
 def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, stop: Stop) -> None:
@@ -160,6 +137,8 @@ def _fetch(storage: Source, download: "Download", run: Span, on_bytes: OnBytes, 
         download.write(at, data)
         at += len(data)
         on_bytes(len(data))
+    if download.is_mine_to_finish():
+        download.finish(stop)
 
 
 def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[bytes | memoryview]:
@@ -180,13 +159,17 @@ def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[b
 
 
 class Download:
-    """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there."""
+    """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there.
+
+    Where nothing tells one version from another, each attempt has a file of its own: one that Temporal has given up
+    may still be ending, and would put a half of another attempt's in place.
+    """
 
     def __init__(self, entry: Entry, target: Path) -> None:
         self.entry = entry
         self._target = target
-        self._part = part_of(target)
-        self._notes = target.with_name(f"{target.name}.part.done")
+        own = "" if entry.version or entry.digest else f".{secrets.token_hex(4)}"
+        self._part, self._notes = (target.with_name(f"{target.name}{own}{part}") for part in PARTS)
         self._header = json.dumps([entry.version, entry.size]).encode() + b"\n"
         self._lock = threading.Lock()
         self._open_files: tuple[int, int] | None = None

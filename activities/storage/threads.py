@@ -2,15 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Coroutine
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
 MOST_THREADS = 64
-"""Requests at once of a worker, over all its jobs; further ones wait."""
+"""Requests at once of a worker, over all its jobs; further ones wait. Transfers have lanes instead (see `lanes`)."""
 _threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="storage")
 
 
@@ -38,19 +38,17 @@ class Stop:
         self.check()
 
 
-async def stoppable(work: Callable[[Stop], Result]) -> Result:
+async def stoppable(work: Callable[[Stop], Result], threads: Executor = _threads) -> Result:
     """Run `work` in a thread; when cancelled, ask it to stop and wait until it has."""
     stop = Stop()
-
-    def begin() -> Result:
-        stop.check()  # it may have waited for a thread
-        return work(stop)
-
-    thread = asyncio.get_running_loop().run_in_executor(_threads, begin)
+    begun = threads.submit(work, stop)
+    thread = asyncio.wrap_future(begun)
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
         stop.ask()
+        if begun.cancel():  # it still waits for a thread
+            raise
         while not thread.done():
             with suppress(asyncio.CancelledError):  # cancelled twice: it still has to end first
                 await asyncio.wait([thread])
@@ -64,6 +62,11 @@ async def together(*work: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
+
+
+async def ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel all; returns when none of them runs any more."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

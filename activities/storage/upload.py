@@ -1,14 +1,15 @@
 """Storing files: several at once, large ones in parts, going on where an earlier attempt has left off."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 
 from activities.storage.base import Content, OnBytes, Span, Storage, Upload
 from activities.storage.explain import explained
 from activities.storage.journal import Journal
+from activities.storage.lanes import for_each, in_lanes
 from activities.storage.patience import persistently
-from activities.storage.threads import Stop, stoppable, together
+from activities.storage.threads import Stop
 
 DONE = "done"
 """Note about a file that has arrived."""
@@ -21,7 +22,11 @@ async def stored(storage: Storage, files: Sequence[tuple[Content, str]], on_byte
         StorageError: one cannot be read or written.
     """
     work = _Work(storage, files, on_bytes, journal)
-    await together(*(stoppable(work.lane) for _ in range(max(1, storage.lanes))))
+    await in_lanes(work.step, storage.lanes)
+
+
+async def _always() -> bool:
+    return True
 
 
 async def deleted(
@@ -29,23 +34,27 @@ async def deleted(
     names: Sequence[str],
     journal: Journal | None = None,
     *,
-    only_while: Callable[[], bool] = lambda: True,
-) -> None:
-    """Remove files, one after the other, and what unfinished uploads have left of them.
+    in_order: bool = False,
+    only_while: Callable[[], Awaitable[bool]] = _always,
+) -> bool:
+    """Remove files, several at once, and what unfinished uploads have left of them; returns whether it removed all.
 
     Args:
-        only_while: asked before each; may fail as a storage does.
+        in_order: one after the other.
+        only_while: asked before each, or each few that go at once: what was true may end while thousands are removed.
     """
+    lanes = 1 if in_order else storage.lanes
+    for first in range(0, len(names), lanes):
+        if not await only_while():
+            return False
+        await for_each(names[first : first + lanes], partial(_delete, storage, journal), lanes)
+    return True
 
-    def delete(stop: Stop) -> None:
-        for name in names:
-            if not persistently(only_while, stop):
-                return
-            kept = journal.about(name) if journal else {}
-            kept.pop(DONE, None)  # before it is true: a killed worker must not leave it behind
-            persistently(partial(storage.delete, name, kept), stop)
 
-    await stoppable(delete)
+def _delete(storage: Storage, journal: Journal | None, name: str, stop: Stop) -> None:
+    kept = journal.about(name) if journal else {}
+    kept.pop(DONE, None)  # before it is true: a killed worker must not leave it behind
+    persistently(partial(storage.delete, name, kept), stop)
 
 
 class _Sending:
@@ -79,14 +88,17 @@ class _Work:
         self._parts: Iterator[Span] = iter(())
         self._sending: _Sending | None = None
 
-    def lane(self, stop: Stop) -> None:
-        while work := self._take(stop):
-            sending, part = work
-            if part:
-                self._send(sending.upload, part, stop)
-            if sending.has_sent_last():
-                persistently(sending.upload.finish, stop)
-                self._journal.write(sending.name, DONE, "yes")
+    def step(self, stop: Stop) -> bool:
+        """Send one part; False = none is left."""
+        if not (work := self._take(stop)):
+            return False
+        sending, part = work
+        if part:
+            self._send(sending.upload, part, stop)
+        if sending.has_sent_last():
+            persistently(sending.upload.finish, stop)
+            self._journal.write(sending.name, DONE, "yes")
+        return True
 
     def _send(self, upload: Upload, part: Span, stop: Stop) -> None:
         passed = 0

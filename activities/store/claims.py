@@ -10,15 +10,20 @@ KIND = "places"
 
 
 class Claims:
-    """Those of one job. All methods block, and raise nothing but `StorageError`."""
+    """Those of one job. All methods block, and raise nothing but `StorageError`.
+
+    A note named after the place tells the job; a mark, `<JobId>.<place>`, lets the job find what it has taken.
+    """
 
     def __init__(self, notes: Notes, job_id: str) -> None:
         self._notes = notes
         self._job = job_id.encode()
+        self._mark = f"{job_id}."
 
     def take(self, places: Iterable[str]) -> None:
         """From whoever has them: what lies there is about to be replaced."""
         for place in places:
+            self._notes.write(f"{self._mark}{place}", self._job)  # first: what is not marked is not found again
             self._notes.write(place, self._job)
 
     def hold(self, places: Iterable[str]) -> bool:
@@ -27,9 +32,16 @@ class Claims:
 
     def drop(self) -> None:
         """The job has ended."""
-        for place in self._notes.names():
+        names = {*self._notes.names()}
+        marks = {name for name in names if "." in name}
+        own = [mark for mark in marks if mark.startswith(self._mark)]
+        # Earlier versions have made no marks.
+        unmarked = names - marks - {mark.partition(".")[2] for mark in marks}
+        for place in (*(mark.removeprefix(self._mark) for mark in own), *unmarked):
             if self._notes.read(place) == self._job:
                 self._notes.remove(place)
+        for mark in own:
+            self._notes.remove(mark)
 
 
 @contextmanager

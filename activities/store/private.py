@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import queue
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -17,10 +16,11 @@ from activities.settings import Settings
 from activities.storage.base import DamagedError, Entry, StorageError
 from activities.storage.download import digest_of, fetched, looked_at
 from activities.storage.journal import Journal
+from activities.storage.lanes import for_each
 from activities.storage.patience import persistently
 from activities.storage.threads import Stop, stoppable, together
 from activities.storage.upload import stored
-from activities.store.bucket import WorkBucket, own_bucket, told
+from activities.store.bucket import Unfinished, WorkBucket, own_bucket, told
 from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.store.ranges import Blocks, served
 from activities.store.scratch import scratch
@@ -55,21 +55,26 @@ async def removed(store: str, job_id: str) -> None:
     """Remove all that a job has in the bucket, unfinished uploads as well."""
     UUID(job_id)
     with closing(own_bucket(store, job_id)) as bucket:
-        names: queue.SimpleQueue[str] = queue.SimpleQueue()
 
-        def give_up_and_list(stop: Stop) -> None:
-            for upload in persistently(bucket.unfinished, stop):
-                persistently(partial(bucket.give_up, upload.name, upload.id), stop)
-            for name in persistently(lambda: [entry.name for entry in bucket.entries()], stop):
-                names.put(name)
+        def give_up(upload: Unfinished, stop: Stop) -> None:
+            persistently(partial(bucket.give_up, upload.name, upload.id), stop)
 
-        def delete(stop: Stop) -> None:
-            with suppress(queue.Empty):
-                while True:
-                    persistently(partial(bucket.delete, names.get_nowait(), {}), stop)
+        def delete(name: str, stop: Stop) -> None:
+            persistently(partial(bucket.delete, name, {}), stop)
 
-        await stoppable(give_up_and_list)
-        await together(*(stoppable(delete) for _ in range(bucket.lanes)))
+        await for_each(await stoppable(partial(persistently, bucket.unfinished)), give_up, bucket.lanes)
+        await for_each(await stoppable(partial(_names, bucket)), delete, bucket.lanes)
+
+
+def _names(bucket: WorkBucket, stop: Stop) -> list[str]:
+    def read() -> list[str]:
+        names = []
+        for entry in bucket.entries():
+            stop.check()
+            names.append(entry.name)
+        return names
+
+    return persistently(read, stop)
 
 
 @contextmanager

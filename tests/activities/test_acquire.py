@@ -112,6 +112,26 @@ async def test_a_changed_source_is_copied_anew(root: Path) -> None:
     assert (workspace(JOB_ID) / first.path).read_text() == "a.mp4"
 
 
+async def test_a_film_that_did_not_change_is_kept_when_another_file_comes(elsewhere: Path, tmp_path: Path) -> None:
+    for name in ("film.mp4", "gone.vtt", "other.mp4"):
+        (elsewhere / name).write_text(name)
+    await acquired(elsewhere, MediaDetection="Convention")
+    source = workspace(JOB_ID) / "source"
+    os.link(source / "0001.mp4", tmp_path / "film")
+    (elsewhere / "film.vtt").write_text("film.vtt")
+    (elsewhere / "gone.vtt").unlink()
+    (elsewhere / "other.mp4").write_text("changed")
+    (source / "0001.mp4.5f01c3d2.part").write_text("of an attempt that was killed")
+    files = (await acquired(elsewhere, MediaDetection="Convention")).files
+    assert (source / "0001.mp4").samefile(tmp_path / "film")
+    assert {file.path.removeprefix("source/") for file in files} == {"0001.mp4", "0002.vtt", "0003.mp4"}
+    assert {path.name: path.read_text() for path in source.glob("0*")} == {
+        "0001.mp4": "film.mp4",
+        "0002.vtt": "film.vtt",
+        "0003.mp4": "changed",
+    }
+
+
 async def test_a_cancelled_copy_is_never_taken_for_complete(elsewhere: Path) -> None:
     with (elsewhere / "a.mp4").open("wb") as file:
         file.truncate(shutil.disk_usage(workspace(JOB_ID)).free // 2)  # of holes: far more than is copied meanwhile

@@ -9,6 +9,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
+from activities import deliver as module
+from activities import server
 from activities.acquire import AcquireRequest, acquire
 from activities.archive import places_of
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
@@ -154,6 +156,32 @@ async def test_who_has_lost_its_task_takes_nothing_away(
         await late(deliver, request(root / "out"))
     assert files(root / "out") == files(packaged)
     await run.terminate()
+
+
+async def test_who_is_replaced_meanwhile_takes_no_further_manifest_away(
+    root: Path, packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Running()(deliver, request(root / "out"))
+    answers = iter([True, False])
+
+    async def is_current() -> bool:
+        return next(answers)
+
+    monkeypatch.setattr(module, "is_current", is_current)
+    with pytest.raises(PublishingError, match="another worker") as caught:
+        await Running()(deliver, request(root / "out"))
+    assert caught.value.retryable
+    assert {*files(packaged)} - {*files(root / "out")} == {"manifest.m3u8"}
+
+
+async def test_an_answer_that_was_long_under_way_counts_for_nothing(
+    root: Path, packaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Running()(deliver, request(root / "out"))
+    monkeypatch.setattr(server, "FRESH_SECONDS", 0.0)
+    with pytest.raises(PublishingError, match="another worker"):
+        await Running()(deliver, request(root / "out"))
+    assert files(root / "out") == files(packaged)
 
 
 async def test_nothing_of_an_older_title_is_left_among_the_new_files(root: Path, packaged: Path) -> None:

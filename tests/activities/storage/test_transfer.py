@@ -94,6 +94,19 @@ async def test_what_is_there_of_a_file_needs_no_room_again(files_place: Place, f
     await fetch(files_place.location, "x.mp4", full_disk / "x")
 
 
+def test_attempts_do_not_mix_what_they_have_of_a_file_without_a_version(tmp_path: Path) -> None:
+    target, entry = tmp_path / "x", Entry("x.mp4", 8)
+    late, new = (Download(entry, target) for _ in range(2))
+    new.write(0, b"new")
+    late.write(0, b"late one")
+    late.finish(Stop())
+    assert target.read_bytes() == b"late one"
+    new.write(3, b"est..")
+    new.finish(Stop())
+    assert target.read_bytes() == b"newest.."
+    assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
+
+
 def test_what_may_pass_is_tried_again_and_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "FIRST_WAIT", 0.001)
     tries: list[int] = []

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import pytest
+
 from activities.archive import places_of
 from activities.package import PackagedFormat
 from activities.store.claims import claims_of
@@ -23,6 +25,45 @@ def test_the_last_one_has_a_place_until_it_ends(store: Disk) -> None:
         assert (mine.hold(["a"]), mine.hold(PLACES), others.hold(["b"])) == (True, False, True)
         mine.drop()
         assert (mine.hold(["a"]), others.hold(["b"])) == (False, True)
+
+
+def test_a_job_that_ends_reads_only_its_own_claims(store: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine, claims_of(OTHER) as others:
+        mine.take(["a"])
+        others.take(["b", "c", "d"])
+        read, asked = mine._notes.read, list[str]()
+
+        def counted(name: str) -> bytes | None:
+            asked.append(name)
+            return read(name)
+
+        monkeypatch.setattr(mine._notes, "read", counted)
+        mine.drop()
+        assert asked == ["a"]
+        others.drop()
+        assert others._notes.names() == []
+
+
+def test_a_claim_of_an_earlier_version_goes_with_its_job(store: Disk) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine, claims_of(OTHER) as others:
+        mine._notes.write("a", JOB_ID.encode())
+        others.take(["b"])
+        others.drop()
+        assert mine.hold(["a"])
+        mine.drop()
+        assert mine._notes.names() == []
+
+
+def test_a_worker_of_an_earlier_version_leaves_no_mark(store: Disk) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine:
+        mine.take(PLACES)
+        for name in mine._notes.names():  # as it drops claims
+            if mine._notes.read(name) == JOB_ID.encode():
+                mine._notes.remove(name)
+        assert mine._notes.names() == []
 
 
 async def test_what_a_job_leaves_goes_with_its_claims(store: Disk) -> None:
