@@ -14,7 +14,7 @@ from activities.storage import opened
 from activities.storage.base import StorageError
 from activities.storage.config import Location, WritableLocation
 from activities.storage.threads import stoppable
-from activities.store.bucket import own_bucket
+from activities.store.own import own_bucket
 
 SOURCE = "ContentAcquisition"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from activities.settings import Settings
 from activities.storage.threads import stoppable
-from activities.store.bucket import own_bucket
+from activities.store.own import own_bucket
 
 
 async def kept_jobs(settings: Settings) -> list[str]:

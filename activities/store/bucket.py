@@ -1,29 +1,18 @@
 """The bucket that workers share: a storage like those of jobs, with the worker's own credentials."""
 
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from botocore.exceptions import ClientError
-from pydantic import model_validator
 
 from activities.storage.base import Entry, Span, StorageError
-from activities.storage.config import S3CompatibleLocation
 from activities.storage.s3.errors import GONE, code_of
 from activities.storage.s3.storage import S3Storage
 
 Found = TypeVar("Found")
-
-DEFAULT_REGION = "us-east-1"
-VARIABLES = {
-    "CredentialsName": "AWS_ACCESS_KEY_ID",
-    "CredentialsSecret": "AWS_SECRET_ACCESS_KEY",
-    "EndpointUrl": "ENCODING_WORK_STORE_ENDPOINT",
-    "UriPath": "ENCODING_WORK_STORE",
-}
 
 
 @dataclass(frozen=True)
@@ -34,46 +23,6 @@ class Unfinished:
     id: str
     begun_at: float
     """Unix time"""
-
-
-class OwnBucket(S3CompatibleLocation):
-    """A folder whose credentials boto3 looks for itself: variables, a profile, the machine's role."""
-
-    @model_validator(mode="after")
-    def _has_credentials(self) -> Self:
-        return self
-
-
-def own_bucket(store: str, folder: str) -> "WorkBucket":
-    """A folder, as that of a job, in `store` (`s3://bucket/prefix`).
-
-    Raises:
-        StorageError: the variables name no service.
-    """
-    env = os.environ
-    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-    # A variable of its own: boto3 would lead jobs that name Amazon to that of Amazon.
-    endpoint = env.get("ENCODING_WORK_STORE_ENDPOINT") or f"https://s3.{region}.amazonaws.com"
-    try:
-        location = OwnBucket(
-            provider="AmazonS3Compatible",
-            uri_path=f"{store.rstrip('/')}/{folder}",
-            endpoint_url=endpoint,
-            region=region,
-        )
-    except ValueError:
-        raise StorageError(
-            f"ENCODING_WORK_STORE_ENDPOINT is {endpoint!r}; it must be an address, as https://s3.example.com"
-        ) from None
-    return WorkBucket(location)
-
-
-def told(error: StorageError) -> str:
-    """An error of the store for those who run it: they set variables where a job has fields."""
-    text = str(error)
-    for field, variable in VARIABLES.items():
-        text = text.replace(field, variable)
-    return text
 
 
 class WorkBucket(S3Storage):

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from activities.settings import Settings
 from activities.storage.explain import explained
-from activities.store.bucket import WorkBucket, own_bucket
+from activities.store.own import own_bucket
 from publishers.atomic import replacing
+
+if TYPE_CHECKING:
+    from activities.store.bucket import WorkBucket
 
 FOLDER = ".store"
 
@@ -67,7 +70,7 @@ class _InFolder:
 
 
 class _InBucket:
-    def __init__(self, bucket: WorkBucket) -> None:
+    def __init__(self, bucket: "WorkBucket") -> None:
         self._bucket = bucket
         self.read = bucket.text_of
         self.write = bucket.put_text

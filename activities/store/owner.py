@@ -8,8 +8,8 @@ from activities.settings import Settings
 from activities.storage.base import StorageError
 from activities.storage.threads import stoppable
 from activities.store.abandoned import kept_jobs
-from activities.store.bucket import told
 from activities.store.notes import FOLDER, notes_of
+from activities.store.own import told
 
 KIND, NOTE = "owner", "namespace"
 

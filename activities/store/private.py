@@ -20,8 +20,9 @@ from activities.storage.lanes import for_each
 from activities.storage.patience import persistently
 from activities.storage.threads import Stop, stoppable, together
 from activities.storage.upload import stored
-from activities.store.bucket import Unfinished, WorkBucket, own_bucket, told
+from activities.store.bucket import Unfinished, WorkBucket
 from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
+from activities.store.own import own_bucket, told
 from activities.store.ranges import Blocks, served
 from activities.store.scratch import scratch
 from activities.tracks import SourceFile

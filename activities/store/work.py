@@ -17,9 +17,8 @@ from activities.storage.base import StorageError
 from activities.storage.explain import explained
 from activities.storage.patience import persistently
 from activities.storage.threads import stoppable
-from activities.store.bucket import own_bucket, told
 from activities.store.claims import claims_of
-from activities.store.private import in_bucket, removed
+from activities.store.own import own_bucket, told
 from activities.store.scratch import sweep
 from activities.store.shared import in_folder
 from activities.tracks import SourceFile
@@ -77,6 +76,8 @@ async def at_work(
     settings = Settings.from_environment()
     with faults(failing):
         if settings.work_store:
+            from activities.store.private import in_bucket  # noqa: PLC0415 - a worker without a bucket starts faster
+
             async with in_bucket(
                 settings, job_id, needs=needs, wishes=wishes, sources=sources, failing=failing
             ) as private:
@@ -94,6 +95,8 @@ async def emptied(job_id: str) -> None:
     """
     settings = Settings.from_environment()
     if settings.work_store:
+        from activities.store.private import removed  # noqa: PLC0415 - see above
+
         await removed(settings.work_store, job_id)
     with explained(f"{FOLDER} of the job cannot be removed"):
         await asyncio.to_thread(remove, job_id)
