@@ -173,7 +173,7 @@ async def test_a_workspace_that_stays_is_told(root: Path, monkeypatch: pytest.Mo
     remount(read_only, "ro")
     with pytest.raises(StorageError, match="read-only"):
         await emptied(JOB_ID)
-    with pytest.raises(PublishingError, match=r"files stay in the work store: .*read-only") as caught:
+    with pytest.raises(PublishingError, match=r"files stay: .*read-only") as caught:
         await Running()(clean_up, CleanUpRequest(JOB_ID, location(root), []))
     assert caught.value.retryable
 
