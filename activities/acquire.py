@@ -20,7 +20,7 @@ from activities.server import tell_run
 from activities.storage import opened
 from activities.storage.base import Entry, Source, StorageError
 from activities.storage.config import Location
-from activities.storage.download import PARTS, fetched, listed, looked_at
+from activities.storage.download import PARTS, check_room, fetched, listed, looked_at
 from activities.storage.files import FilesStorage
 from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
@@ -158,7 +158,10 @@ async def _copy(storage: Source, chosen: Chosen, work: Work, progress: Progress)
     rest = await work.missing([file for file in files if file.name not in chosen.picture])
     progress.total = sum(file.size for file in files)
     progress.done = progress.total - sum(file.size for group in (*first, *rest) for file in group)
-    fetch = partial(_fetch, storage, dict(zip(files, known, strict=True)), work, progress)
+    wanted = {file: (entry, work.root / file.path) for file, entry in zip(files, known, strict=True)}
+    if work.is_common:  # else each file makes room for the next
+        await on_disk(check_room, [*wanted.values()])
+    fetch = partial(_fetch, storage, wanted, work, progress)
     await fetch(first)
     async with _telling(picture):
         await fetch(rest)
@@ -167,13 +170,13 @@ async def _copy(storage: Source, chosen: Chosen, work: Work, progress: Progress)
 
 async def _fetch(
     storage: Source,
-    entries: dict[SourceFile, Entry],
+    wanted: dict[SourceFile, tuple[Entry, Path]],
     work: Work,
     progress: Progress,
     groups: list[list[SourceFile]],
 ) -> None:
     for group in groups:
-        await fetched(storage, [(entries[file], work.root / file.path) for file in group], counting(progress))
+        await fetched(storage, [wanted[file] for file in group], counting(progress))
         await work.keep_sources(group)
 
 

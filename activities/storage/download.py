@@ -95,17 +95,21 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
 
 def _begun(wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> list["Download"]:
     """Those that are not there yet; what is there of all is counted."""
+    check_room(wanted)
     missing = [(entry, path) for entry, path in wanted if not path.exists()]
-    _check_room(missing)
     downloads = [Download(entry, path) for entry, path in missing]
     on_bytes(sum(entry.size for entry, _ in wanted) - sum(entry.size for entry, _ in missing))
     on_bytes(sum(download.done_size for download in downloads))
     return downloads
 
 
-def _check_room(missing: Sequence[tuple[Entry, Path]]) -> None:
-    """Now, and not when the disk is full, with all other jobs' work on it."""
-    if not missing:
+def check_room(wanted: Sequence[tuple[Entry, Path]]) -> None:
+    """Fail unless the disk has space for what is missing of all: now, and not when it is full, for other jobs as well.
+
+    Raises:
+        StorageError: it has not.
+    """
+    if not (missing := [(entry, path) for entry, path in wanted if not path.exists()]):
         return
     largest, path = max(missing, key=lambda pair: pair[0].size)
     what = f"{largest.name} cannot be copied to the worker's work folder"

@@ -140,6 +140,16 @@ async def test_a_cancelled_copy_is_never_taken_for_complete(elsewhere: Path) -> 
     assert not part.with_name("0001.mp4").exists()
 
 
+async def test_a_picture_is_not_begun_where_there_is_no_room_for_the_sound(elsewhere: Path) -> None:
+    (elsewhere / "a.mp4").write_text("a.mp4")
+    with (elsewhere / "audio 'de'.m4a").open("wb") as file:
+        file.truncate(1 << 40)
+    error = await failure(elsewhere, AudioFileLanguageExpression="'(..)'")
+    assert "audio 'de'.m4a cannot be copied to the worker's work folder: no space is left" in str(error)
+    assert error.retryable
+    assert not [*(workspace(JOB_ID) / "source").glob("0*")]
+
+
 async def test_a_missing_folder_is_named(root: Path) -> None:
     error = await failure(root / "nowhere")
     assert str(root / "nowhere") in str(error)

@@ -9,7 +9,7 @@ from publishers.urls import split_url
 
 AMAZON_FORM = "https://<bucket>.s3.<region>.amazonaws.com/<folder>/"
 AMAZON_HOST = re.compile(
-    r"""((?P<bucket>.+)\.)?
+    r"""((?P<bucket>[a-z0-9._-]+)\.)?
         s3(?P<special>-fips|-accelerate|-external-1)?
         (?P<dualstack>\.dualstack)?
         ([.-](?P<region>[a-z]{2,4}(-[a-z]+)+-\d+))?

@@ -112,6 +112,7 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
             "s3://victim/out",
             "https://x.s3.amazonaws.com.evil.example/victim/out/",
         ),
+        (r"https://evil.example\x.s3.amazonaws.com", "s3://a/b", r"https://evil.example\x.s3.amazonaws.com/a/b/"),
         ("https://mine.s3.amazonaws.com", "s3://victim/out", "https://s3.amazonaws.com/mine/victim/out/"),
         ("https://s3.amazonaws.com/mine", "s3://victim/out", "https://s3.amazonaws.com/mine/victim/out/"),
     ],
