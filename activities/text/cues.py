@@ -1,7 +1,7 @@
 """What all readers make: cues; and the one writer of WebVTT."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -16,7 +16,7 @@ MOST_CUES = 50_000
 LONGEST_TEXT = 5_000
 """Characters of one cue."""
 MOST_PACKAGED = 256 << 20
-"""Characters: the packager writes a cue into every segment in which it is shown."""
+"""Characters: the packager writes a cue, with its name, into every segment that shows it, and styles into all."""
 _HIDDEN = dict.fromkeys((*range(9), *range(14, 32), 127))
 
 
@@ -42,7 +42,7 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def document(cues: Iterable[Cue], length: int | None, head: Iterable[str] = ()) -> str:
+def document(cues: Iterable[Cue], length: int | None, head: Sequence[str] = ()) -> str:
     """A WebVTT file: the blocks of `head` first, then the cues in order of time.
 
     Args:
@@ -58,7 +58,7 @@ def document(cues: Iterable[Cue], length: int | None, head: Iterable[str] = ()) 
     shown = [*_limited(_from_zero([*_ended(found)], length), length or LONGEST)]
     if not shown:
         raise UnreadableError("all its cues start behind the end of the film; check its times")
-    _check_size(shown)
+    _check_size(shown, head)
     return "\n\n".join(["WEBVTT", *head, *map(_block, shown)]) + "\n"
 
 
@@ -115,10 +115,12 @@ def _limited(cues: Iterable[Cue], length: int) -> Iterable[Cue]:
     return (replace(cue, end=min(cue.end, length)) for cue in cues if cue.start < length)
 
 
-def _check_size(cues: list[Cue]) -> None:
+def _check_size(cues: list[Cue], head: Sequence[str]) -> None:
     segment = SEGMENT_SECONDS * 1000
-    if sum(((cue.end - cue.start) // segment + 2) * (len(cue.text) + 50) for cue in cues) > MOST_PACKAGED:
-        raise UnreadableError("too much of its text is shown at the same time")
+    segments = max(cue.end for cue in cues) // segment + 1
+    written = sum(((cue.end - cue.start) // segment + 2) * len(_block(cue)) for cue in cues)
+    if written + segments * sum(map(len, head)) > MOST_PACKAGED:
+        raise UnreadableError("too much of it (text, names of cues, styles) is shown at the same time")
 
 
 def _block(cue: Cue) -> str:

@@ -48,7 +48,8 @@ BOMBS: dict[str, tuple[dict[str, Any], str]] = {
         {"MediaMappings": {"VideoStreamExpression": "(?:(?:.|x){1000}){1000}"}},
         "MediaMappings.VideoStreamExpression",
     ),
-    "a text without end where an expression could be": ({"MediaMappings": {"x": " " * 1_900_000}}, "MediaMappings.x"),
+    "a text of blanks where an expression could be": ({"MediaMappings": {"x": " " * 1_900_000}}, "MediaMappings.x"),
+    "a number without end": ({"MediaMappings": {"x": "({999999999" * 170_000}}, "MediaMappings.x"),
     "thousands of long texts": ({"MediaMappings": {"x": [" " * 1000] * 1900}}, "MediaMappings: its expressions"),
     "many expressions": ({"MediaMappings": mappings(*["(?:.|x){50}"] * 600)}, "MediaMappings: its expressions"),
 }

@@ -59,13 +59,6 @@ async def test_a_title_is_shown_as_it_is(client: Client, name: str) -> None:
     assert shown == r"\!\[seen\]\(https://evil.example/a.png\)"
 
 
-@pytest.mark.parametrize("letter", ["x", "漢", "\U0001f600", "_", "\u202e"], ids=ascii)
-async def test_a_title_of_any_length_is_taken(client: Client, name: str, letter: str) -> None:
-    handle = await jobs.submit(client, {"ExternalId": letter * 4096}, name)
-    assert await (await handle.describe()).static_summary()
-    await handle.terminate()
-
-
 async def test_an_id_serves_once(client: Client, name: str) -> None:
     handle = await jobs.submit(client, JOB, name)
     await handle.terminate()

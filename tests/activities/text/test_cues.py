@@ -44,13 +44,21 @@ def test_no_text_ends_its_cue() -> None:
         ([Cue(0, 1, "a")] * (MOST_CUES + 1), "more than 50000 cues"),
         ([Cue(0, 1, "a" * (LONGEST_TEXT + 1))], "5001 characters"),
         ([Cue(0, LONGEST, "a" * LONGEST_TEXT)], "at the same time"),
+        ([Cue(0, LONGEST, "a", identifier="a" * LONGEST_TEXT)], "at the same time"),
         ([Cue(0, 1, " ")], "no cue"),
     ],
-    ids=["many", "long", "repeated", "none"],
+    ids=["many", "long", "repeated", "named", "none"],
 )
 def test_what_cannot_be_packaged_is_named(cues: list[Cue], reason: str) -> None:
     with pytest.raises(UnreadableError, match=reason):
         document(cues, None)
+
+
+def test_styles_are_in_every_segment_and_count_as_often() -> None:
+    style = f"STYLE\n::cue({'a' * LONGEST_TEXT}) {{}}"
+    assert style in document([Cue(0, 3_600_000, "a")], None, [style])
+    with pytest.raises(UnreadableError, match="at the same time"):
+        document([Cue(0, 1, "a"), Cue(LONGEST - 1, LONGEST, "a")], None, [style])
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
