@@ -118,7 +118,7 @@ def test_a_definition_elsewhere_is_not_asked_for(ttml: Reader) -> None:
     assert ttml.texts(content) == ["a"]
 
 
-@pytest.mark.parametrize("text", [" " * 1_000_000, " \n" * 500_000, "\t<br/>" * 5_001], ids=["line", "lines", "breaks"])
+@pytest.mark.parametrize("text", [" " * 1_000_000, " \n" * 500_000], ids=["line", "lines"])
 def test_blanks_that_are_kept_cost_nothing(ttml: Reader, text: str) -> None:
     with within(1), pytest.raises(AcquisitionError, match="more than 5000"):
         ttml(tt(f'<p xml:space="preserve" end="1s">{text}</p>'))
