@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from publishers.pace import Pace
+
 Result = TypeVar("Result")
 
 MOST_THREADS = 64
@@ -23,9 +25,12 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.pace = Pace()
 
     def ask(self) -> None:
+        """Also ends its wait for a host."""
         self._asked.set()
+        self.pace.end()
 
     def check(self) -> None:
         """Raise `Stopped` once it was asked for."""
@@ -44,7 +49,8 @@ async def stoppable(work: Callable[[Stop], Result]) -> Result:
 
     def begin() -> Result:
         stop.check()  # it may have waited for a thread
-        return work(stop)
+        with stop.pace.kept():
+            return work(stop)
 
     thread = asyncio.get_running_loop().run_in_executor(_threads, begin)
     try:
