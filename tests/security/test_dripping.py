@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from activities.drm.config import DrmManaged
 from activities.drm.key import DrmError
 from activities.storage import opened
 from activities.storage.base import Entry, Span, StorageError
-from activities.storage.config import Location
+from activities.storage.config import AzureBlobLocation, FtpsLocation, HttpLocation, Location, S3CompatibleLocation
 from publishers import pace, publish
 from publishers.base import PublishError, Unavailable
 from publishers.config import MessagePublisher
@@ -164,6 +165,22 @@ def test_a_service_may_take_long_to_put_a_file_together(drip: Drip, tmp_path: Pa
         storage.upload(tmp_path / "x", "x", kept).finish()
         assert time.monotonic() - begin > 2 * STEP
     assert not kept
+
+
+@leads(http, s3, azure, ftp)
+def test_a_slow_host_may_take_long_for_a_whole_file(lead: Lead, drip: Drip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "STEP_SECONDS", 0.5)
+    part, parts = bytes(1 << 16), 32
+    size = parts * len(part)
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-{size - 1}/{size}\r\nContent-Length: {size}\r\n\r\n"
+    file = islice(drip(b"" if lead is ftp else head.encode(), part), parts + 1)
+    with FtpScript({"SIZE": f"213 {size}"}, file) if lead is ftp else Raw(lambda _: file) as server:
+        location = lead(f"127.0.0.1:{server.port}")
+        assert isinstance(location, FtpsLocation | HttpLocation | S3CompatibleLocation | AzureBlobLocation)
+        begin = time.monotonic()
+        with opened(location) as source:
+            assert sum(map(len, source.read(Entry("x", size), Span(0, size)))) == size
+        assert time.monotonic() - begin > pace.STEP_SECONDS
 
 
 @leads(http, s3, azure, ftp)
