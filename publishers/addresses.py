@@ -16,6 +16,8 @@ from ipaddress import IPv4Network as Network4
 from ipaddress import IPv6Network as Network6
 from urllib.parse import urlsplit
 
+from publishers.pace import HostError, Socket
+
 VARIABLE = "ENCODING_PRIVATE_HOSTS"
 HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 PUBLIC6 = Network6("2000::/3")
@@ -28,8 +30,8 @@ SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 Resolved = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
 
 
-class AddressError(Exception):
-    """A host may not be connected to. The text is for people, and does not tell what its name resolves to."""
+class AddressError(HostError):
+    """It may not be connected to. The text does not tell what its name resolves to."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def reachable(host: str, port: int) -> Sequence[Resolved]:
     return usable
 
 
-def connected(host: str, port: int, seconds: float) -> socket.socket:
+def connected(host: str, port: int, seconds: float) -> Socket:
     """A connection to one of the host's allowed addresses, made in `seconds`, which are its timeout from then on.
 
     Raises:
@@ -89,7 +91,7 @@ def connected(host: str, port: int, seconds: float) -> socket.socket:
     deadline = time.monotonic() + seconds
     for left in range(len(usable), 0, -1):
         family, kind, protocol, _, address = usable[-left]
-        connection = socket.socket(family, kind, protocol)
+        connection = Socket(family, kind, protocol)
         try:
             connection.settimeout(max((deadline - time.monotonic()) / left, 0.1))
             connection.connect(address)

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import unquote, urlsplit
 
-from publishers.addresses import AddressError, connected
+from publishers.addresses import connected
+from publishers.pace import HostError, pace, paced, paced_tls
 from publishers.tls import VARIABLE, verifying
 
 PATIENCE = 10
@@ -92,7 +93,7 @@ class Client(ftplib.FTP_TLS):
         self._scheme, self._name, self._place = parts.scheme.lower(), str(parts.hostname), where(uri)
         self.confirmation = ""
         """What the server said at the end of the last `data`."""
-        super().__init__(context=verifying(), timeout=PATIENCE, encoding="utf-8")
+        super().__init__(context=paced_tls(verifying()), timeout=PATIENCE, encoding="utf-8")
         try:
             self.connect(self._name, parts.port or PORTS[self._scheme])
             self._log_in(user, password)
@@ -186,6 +187,7 @@ class Client(ftplib.FTP_TLS):
 
     def getmultiline(self) -> str:
         """See base class; it ends, whatever the server does."""
+        pace().begin()
         reply = line = self.getline()
         code = line[:3]
         while reply[3:4] == "-" and not (line[:3] == code and line[3:4] != "-"):
@@ -197,7 +199,8 @@ class Client(ftplib.FTP_TLS):
 
     def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[socket.socket, int | None]:
         """See base class; the TLS session of the control connection goes on."""
-        connection, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - unprotected only where asked for
+        made, size = ftplib.FTP.ntransfercmd(self, cmd, rest)  # noqa: S321 - unprotected only where asked for
+        connection: socket.socket = paced(made)
         if isinstance(self.sock, ssl.SSLSocket):
             connection = self.context.wrap_socket(connection, server_hostname=self._name, session=self.sock.session)
         return connection, size
@@ -273,7 +276,7 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except ftplib.Error as error:
         raise _answer(where(uri), str(error)) from None
-    except AddressError as error:
+    except HostError as error:
         raise FtpError(f"{where(uri)}: {error}", temporary=False) from None
     except socket.gaierror as error:
         temporary = error.errno == socket.EAI_AGAIN

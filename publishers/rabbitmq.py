@@ -3,18 +3,19 @@
 import json
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pika
 from pika import exceptions as amqp
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 
-from publishers.addresses import AddressError, reachable
+from publishers.addresses import reachable
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import RabbitMq
 from publishers.connections import IDLE_SECONDS
 from publishers.events import Message
+from publishers.pace import STEP_BYTES, HostError
 from publishers.tls import verifying
 
 if TYPE_CHECKING:
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 PATIENCE = 10
 """Seconds: to connect, for what was sent to arrive, and with a broker that takes nothing as its disk is full."""
 
+CONFIRM_SECONDS = 90.0
+"""To confirm an event, or to tell of a queue: one that has lost most of its nodes takes a minute to say so."""
+
 NOT_FOUND = 404
+
+
+class _Overdue(Exception):
+    """The broker has not answered in time, whatever else it says."""
+
 
 # The first class that fits decides; `{queue}` and `{broker}` are filled in.
 FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
@@ -34,6 +43,8 @@ FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
     (amqp.ProbableAccessDeniedError, Refused, "{broker} does not let this user into this virtual host"),
     (amqp.ConnectionBlockedTimeout, Unavailable, "{broker} takes no messages: its disk or memory is full"),
     (amqp.AMQPHeartbeatTimeout, Unavailable, "{broker} stopped answering"),
+    (_Overdue, Unavailable, "{broker} does not confirm in time"),
+    (amqp.InvalidFrameError, Unavailable, "{broker} sends more at once than was agreed"),
     (amqp.IncompatibleProtocolError, Unavailable, "{broker} breaks off the first words; check Protocol and Port"),
     (ssl.SSLCertVerificationError, Refused, "the certificate of {broker} is not trusted"),
     (ssl.SSLError, Refused, "{broker} does not speak TLS; check Protocol and Port"),
@@ -54,18 +65,40 @@ REPLIES = {
 """What the broker's reply codes mean that stay the same however often one asks."""
 
 
+class _Limited(pika.SelectConnection):  # type: ignore[misc] # the library tells no types
+    """pika gathers whatever size a frame announces, and waits for its answer as long as anything else comes."""
+
+    _before = 0
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        super()._on_data_available(data_in)  # what is left is a frame that has not come in full
+        if len(self._frame_buffer) > self.params.frame_max or self.bytes_received - self._before > STEP_BYTES:
+            self._terminate_stream(amqp.InvalidFrameError("too much"))
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Break it off if the block lasts longer."""
+        self._before = self.bytes_received
+        timer = self._adapter_call_later(seconds, lambda: self._terminate_stream(_Overdue()))
+        try:
+            yield
+        finally:
+            self._adapter_remove_timeout(timer)
+
+
 class RabbitMqConnection:
     """One connection with one channel that asks for confirms."""
 
     def __init__(self, config: RabbitMq) -> None:
         with _explained(config):
-            self._connection = pika.BlockingConnection([*_ways(config)])
-            self._channel: BlockingChannel = self._connection.channel()
-            self._channel.confirm_delivery()
+            self._connection = pika.BlockingConnection([*_ways(config)], _impl_class=_Limited)
+            with self._within(PATIENCE):
+                self._channel: BlockingChannel = self._connection.channel()
+                self._channel.confirm_delivery()
 
     def send(self, config: RabbitMq, message: Message) -> None:
         """See base class."""
-        with _explained(config):
+        with _explained(config), self._within(CONFIRM_SECONDS):
             self._channel.basic_publish(
                 exchange="",
                 routing_key=config.queue,
@@ -76,7 +109,7 @@ class RabbitMqConnection:
 
     def check(self, config: RabbitMq) -> None:
         """See base class."""
-        with _explained(config):
+        with _explained(config), self._within(CONFIRM_SECONDS):
             try:
                 self._connection.channel().queue_declare(config.queue, passive=True)
             except amqp.ChannelClosedByBroker as error:
@@ -86,8 +119,13 @@ class RabbitMqConnection:
 
     def close(self) -> None:
         """See base class."""
-        with suppress(amqp.AMQPError, OSError):
-            self._connection.close()
+        if self._connection.is_open:
+            with suppress(amqp.AMQPError, OSError, _Overdue), self._within(PATIENCE):
+                self._connection.close()
+
+    def _within(self, seconds: float) -> AbstractContextManager[None]:
+        limited: _Limited = self._connection._impl  # noqa: SLF001 - there is no public way to its timers that run
+        return limited.within(seconds)
 
 
 def connect(config: RabbitMq) -> RabbitMqConnection:
@@ -138,7 +176,7 @@ def _explained(config: RabbitMq) -> Iterator[None]:
         if error.reply_code not in REPLIES:
             raise Unavailable("{broker} closed the connection".format_map(names)) from None
         raise Refused(f"{{broker}}: {REPLIES[error.reply_code]}".format_map(names)) from None
-    except AddressError as error:
+    except HostError as error:
         raise Refused(f"{names['broker']}: {error}") from None
     except tuple(failure for failure, _, _ in FAILURES) as error:
         _, kind, text = next(row for row in FAILURES if isinstance(error, row[0]))

@@ -15,11 +15,11 @@ from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
 
-from publishers.addresses import AddressError
 from publishers.aws import guarded_client
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import AmazonSqs
 from publishers.events import Message
+from publishers.pace import HostError
 from publishers.tls import authorities
 
 PATIENCE = 10
@@ -82,7 +82,7 @@ class SqsConnection:
     def _call(self, config: AmazonSqs, operation: str, **parameters: Any) -> None:
         try:
             getattr(self._client, operation)(QueueUrl=config.queue_url, **parameters)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, HostError) as error:
             raise _explained(error, config) from None
 
 
@@ -91,16 +91,16 @@ def connect(config: AmazonSqs) -> SqsConnection:
     return SqsConnection(config)
 
 
-def _explained(error: ClientError | BotoCoreError, config: AmazonSqs) -> PublishError:
+def _explained(error: ClientError | BotoCoreError | HostError, config: AmazonSqs) -> PublishError:
     where = f"SQS queue {config.queue_url}"
+    if isinstance(refused := getattr(error, "kwargs", {}).get("error", error), HostError):
+        return Refused(f"{where}: {refused}")
     match error:
         case ClientError():
             code = str(error.response.get("Error", {}).get("Code", "unknown"))
             if reason := REFUSALS.get(code.removeprefix("AWS.SimpleQueueService.")) or REFUSALS.get(code):
                 return Refused(f"{where}: the service {reason} ({code})")
             return Unavailable(f"{where}: the service answers {code}")
-        case HTTPClientError() if isinstance(refused := error.kwargs.get("error"), AddressError):
-            return Refused(f"{where}: {refused}")
         case SSLError():
             return Refused(f"{where}: the service's certificate is not trusted, or it does not speak TLS")
         case BotoConnectionError() | HTTPClientError():

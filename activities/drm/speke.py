@@ -18,7 +18,8 @@ from urllib3.util import make_headers, parse_url
 from activities.drm.config import DrmManaged, thumbprints
 from activities.drm.key import DrmError
 from publishers import tls
-from publishers.addresses import AddressError, reachable
+from publishers.addresses import reachable
+from publishers.pace import HostError, pace, paced_tls
 from publishers.web import guarded
 
 PROXY = "HTTPS_PROXY"
@@ -43,6 +44,7 @@ def answer(managed: DrmManaged, document: bytes) -> bytes:
     Raises:
         DrmError: it gives none.
     """
+    pace().begin()
     try:
         with _manager(managed) as manager:
             response = manager.request(
@@ -57,7 +59,7 @@ def answer(managed: DrmManaged, document: bytes) -> bytes:
             )
             with closing(response):
                 return _content(response)
-    except AddressError as error:
+    except HostError as error:
         raise DrmError(f"DrmManaged.ApiUrl: {error}") from None
     except WrongCertificate:
         raise DrmError("DrmManaged.Thumbprints: the key service's certificate has none of them") from None
@@ -95,7 +97,7 @@ def _content(response: BaseHTTPResponse) -> bytes:
 
 
 def _manager(managed: DrmManaged) -> PoolManager:
-    context = tls.verifying()
+    context = paced_tls(tls.verifying())
     manager = _proxy(context, managed.api_url) if managed.proxy else PoolManager(ssl_context=context)
     if managed.thumbprints:
         pins = thumbprints(managed.thumbprints)
@@ -114,7 +116,7 @@ def _proxy(context: Any, api_url: str) -> ProxyManager:
         reachable(service.hostname or "", service.port or port_by_scheme[service.scheme])
     login = parse_url(url).auth
     headers = make_headers(proxy_basic_auth=login) if login else None
-    return ProxyManager(url, proxy_headers=headers, ssl_context=context, proxy_ssl_context=tls.verifying())
+    return ProxyManager(url, proxy_headers=headers, ssl_context=context, proxy_ssl_context=paced_tls(tls.verifying()))
 
 
 class _Pinned(HTTPSConnection):

@@ -7,6 +7,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from publishers.pace import Pace
+
 Result = TypeVar("Result")
 
 MOST_THREADS = 64
@@ -23,9 +25,12 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self.pace = Pace()
 
     def ask(self) -> None:
+        """Also ends its wait for a host."""
         self._asked.set()
+        self.pace.end()
 
     def check(self) -> None:
         """Raise `Stopped` once it was asked for."""
@@ -41,7 +46,12 @@ class Stop:
 async def stoppable(work: Callable[[Stop], Result], threads: Executor = _threads) -> Result:
     """Run `work` in a thread; when cancelled, ask it to stop and wait until it has."""
     stop = Stop()
-    begun = threads.submit(work, stop)
+
+    def begin() -> Result:
+        with stop.pace.kept():
+            return work(stop)
+
+    begun = threads.submit(begin)
     thread = asyncio.wrap_future(begun)
     try:
         return await asyncio.shield(thread)

@@ -31,6 +31,9 @@ class Raw(Listener):
             self.requests.append(head.decode("latin-1"))
             for piece in self._answer(self.requests[-1]):
                 client.sendall(piece)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(1 << 16):  # what is not read when a connection closes can cost the client the answer
+                pass
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK", kind: str = "text/html") -> list[bytes]:

@@ -13,7 +13,7 @@ import urllib3
 from azure.core.exceptions import AzureError, HttpResponseError
 
 from activities.storage.base import StorageError
-from publishers.addresses import AddressError
+from publishers.pace import HostError
 from publishers.tls import VARIABLE
 
 MOST_SKEW = 840
@@ -98,7 +98,7 @@ def azure_explained(what: str) -> Iterator[None]:
     """Turn an error of the client in the block into a StorageError: `what`, a colon, and the reason."""
     try:
         yield
-    except AddressError as error:
+    except HostError as error:
         raise StorageError(f"{what}: {error}") from None
     except (AzureError, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         reason = _reason(error)

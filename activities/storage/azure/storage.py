@@ -9,6 +9,7 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.paging import ItemPaged
+from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobClient, BlobProperties, BlobType, ContainerClient
 
@@ -17,14 +18,18 @@ from activities.storage.azure.folder import blob_folder
 from activities.storage.azure.upload import BLOCK, PIECE, SOURCE, begun, blocks, generated, put
 from activities.storage.base import Content, Digest, Entry, Kept, Span, StorageError, Upload, inside
 from activities.storage.config import AzureBlobLocation
+from publishers.pace import HostError, pace
 from publishers.tls import VARIABLE, authorities, verifying
-from publishers.web import guarded
+from publishers.web import check_xml, guarded
 
 CONNECT_PATIENCE, ANSWER_PATIENCE = 10, 30
 """seconds"""
-MOST_PAGES = 1000
-"""Of a listing; a page has up to 5000 files, and may have none."""
+PAGE = 1000
+"""Files of a page at most; with 8 KiB each, it is not too large for an answer."""
+MOST_PAGES = 5000
+"""Of a listing; a page may have no file."""
 PARTIAL = 206
+SUCCESSES = (200, PARTIAL)
 
 
 class AzureBlobStorage:
@@ -46,12 +51,14 @@ class AzureBlobStorage:
             use_env_settings=False,  # no proxy, which would look names up once more
         )
         self._transport.open()  # once, here: several threads that find it closed would each do it
+        self._transport.session.headers["Accept-Encoding"] = "identity"
         _guard(self._transport)
         self._container = ContainerClient(
             self._folder.service,
             self._folder.container,
             {"account_name": self._folder.account, "account_key": key},
             transport=self._transport,
+            raw_response_hook=_check_answer,
             retry_total=0,
             permit_redirects=False,
         )
@@ -83,7 +90,7 @@ class AzureBlobStorage:
             try:
                 if response.status_code != PARTIAL:
                     raise StorageError(f"the file {entry.name!r} cannot be read: the server sends no parts of files")
-                yield from pieces
+                yield from _paced(pieces)
             finally:
                 response.close()
 
@@ -129,7 +136,9 @@ class AzureBlobStorage:
         return self._container.get_blob_client(self._folder.prefix + inside(name))
 
     def _blobs(self) -> Iterator[BlobProperties]:
-        found: ItemPaged[BlobProperties] = self._container.list_blobs(self._folder.prefix or None, include=["metadata"])
+        found: ItemPaged[BlobProperties] = self._container.list_blobs(
+            self._folder.prefix or None, include=["metadata"], results_per_page=PAGE
+        )
         pages = found.by_page()
         tokens: set[str | None] = set()
         for page in pages:
@@ -143,6 +152,25 @@ class AzureBlobStorage:
 def _guard(transport: RequestsTransport) -> None:
     for scheme in ("http://", "https://"):
         guarded(transport.session.get_adapter(scheme).poolmanager)
+
+
+def _check_answer(answer: PipelineResponse[Any, Any]) -> None:
+    """Refuse what was packed, which nobody has asked for, and whatever may multiply when it is read."""
+    response = answer.http_response
+    if answer.context.options.get("stream") and response.status_code in SUCCESSES:
+        return
+    is_packed = response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity")
+    if is_packed and response.body():
+        raise HostError("the service packs what it sends, unasked; is it the right address?")
+    check_xml(response.body())
+
+
+def _paced(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Each is a step."""
+    pace().begin()
+    for piece in pieces:
+        yield piece
+        pace().begin()
 
 
 def _check_key(key: str) -> None:

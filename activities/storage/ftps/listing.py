@@ -9,6 +9,7 @@ from enum import Enum
 
 from activities.storage.base import StorageError
 from publishers.ftp import Client
+from publishers.pace import pace
 
 SIZE = re.compile(r"[0-9]{1,14}")
 """Up to 100 TB: whoever names more does not mean it."""
@@ -114,6 +115,7 @@ def _lines(client: Client, command: str) -> list[str]:
     rest = b""
     with client.data(command) as data:
         while chunk := data.recv(CHUNK):
+            pace().begin()  # all together have limits of their own
             *whole, rest = (rest + chunk).split(b"\n")
             lines += map(_text, whole)
             size += len(chunk)

@@ -18,6 +18,7 @@ from activities.storage.ftps.listing import Kind, Listed, facts_of, folder_listi
 from activities.storage.ftps.pool import Pool
 from activities.storage.ftps.upload import BEGUN, FtpsUpload, file_size, part_of
 from publishers.ftp import LOGIN, PORTS, Client, FtpError, explained
+from publishers.pace import pace
 
 PATIENCE = 30.0
 """Seconds without a byte."""
@@ -72,7 +73,7 @@ class FtpsStorage:
     def read(self, entry: Entry, span: Span) -> Iterator[memoryview]:
         """See base class; the last piece comes when the file is known not to have changed meanwhile."""
         what = f"{entry.name!r} cannot be read"
-        buffer, left, size = memoryview(bytearray(PIECE)), span.size, 0
+        buffer, left, size, came = memoryview(bytearray(PIECE)), span.size, 0, 0
         with self._using(what) as client:
             path = self._path(client, entry.name)
             _check_unchanged(client, entry, path)
@@ -81,6 +82,7 @@ class FtpsStorage:
             with suppress(_Enough), client.data(f"RETR {path}", span.start) as data:
                 while size := _fill(data, buffer[: min(left, PIECE)]):
                     left -= size
+                    came = _kept_pace(came + size)
                     if not left:
                         break
                     yield buffer[:size]
@@ -205,6 +207,14 @@ def _fill(data: socket.socket, buffer: memoryview) -> int:
             break
         filled += size
     return filled
+
+
+def _kept_pace(size: int) -> int:
+    """A piece is a step, in however many parts it comes; returns how much of the next one has come."""
+    if size < PIECE:
+        return size
+    pace().begin()
+    return 0
 
 
 def _unique(client: Client) -> str:

@@ -9,8 +9,9 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
 from activities.storage.base import StorageError
-from activities.storage.http.connections import Pace, connections
+from activities.storage.http.connections import connections
 from activities.storage.http.errors import explained, status_error
+from publishers.pace import pace
 from publishers.tls import VARIABLE as CA_FILE
 
 MOST_REDIRECTS = 5
@@ -46,8 +47,7 @@ class Answer:
 
     def piece(self, size: int) -> bytes:
         """The next `size` bytes of the body, or fewer at its end."""
-        if isinstance(pace := getattr(self._response.connection, "pace", None), Pace):
-            pace.begin()
+        pace().begin()
         return self._response.read(size)
 
 

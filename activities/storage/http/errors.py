@@ -20,7 +20,7 @@ from urllib3.response import BaseHTTPResponse
 
 from activities.storage.base import StorageError
 from activities.storage.explain import PERMANENT, TEMPORARY
-from publishers.addresses import AddressError
+from publishers.pace import HostError
 from publishers.tls import VARIABLE as CA_FILE
 
 SECONDS = re.compile(r"\d{1,5}")
@@ -52,7 +52,7 @@ def explained(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (HTTPError, HTTPException, OSError, AddressError) as error:
+    except (HTTPError, HTTPException, OSError, HostError) as error:
         reason, temporary = _reason(error)
         raise StorageError(f"{what}: {reason}", temporary=temporary) from None
 
@@ -72,7 +72,7 @@ def status_error(what: str, answer: BaseHTTPResponse, *, has_credentials: bool) 
 def _reason(error: BaseException) -> tuple[str, bool]:
     chain = [*_chain(error)]
     for each in chain:
-        if isinstance(each, AddressError):
+        if isinstance(each, HostError):
             return str(each), PERMANENT
         if isinstance(each, ssl.SSLCertVerificationError):
             why = f"the server's certificate is not trusted ({each.verify_message})"

@@ -23,9 +23,9 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from activities.storage.base import StorageError
-from publishers.addresses import AddressError
+from publishers.pace import HostError
 
-LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, OSError, ValueError)
+LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, HostError, OSError, ValueError)
 """All that boto3 raises: bad parameters come as ValueError, what it has not foreseen as it was."""
 CHANGED = "it has changed since it was listed; start the job when it is no longer written"
 DENIED = ("AccessDenied", "403")
@@ -213,7 +213,7 @@ def _answered(error: ClientError) -> Reason:
 
 
 def _unanswered(error: Exception) -> Reason:
-    if isinstance(error, HTTPClientError) and isinstance(refused := error.kwargs.get("error"), AddressError):
+    if isinstance(refused := getattr(error, "kwargs", {}).get("error", error), HostError):
         return Reason(str(refused), field=ADDRESS)
     if isinstance(error, EndpointConnectionError):
         return _unreachable(error.kwargs.get("error"))

@@ -18,6 +18,7 @@ from activities.storage.s3.checksums import digest
 from activities.storage.s3.client import Connection
 from activities.storage.s3.errors import CHANGED, EMPTY_RANGE, Explainer, tolerated
 from activities.storage.s3.upload import PART, Target, upload
+from publishers.pace import pace
 
 LANES = 8
 PIECE = 256 << 10
@@ -71,7 +72,7 @@ class S3Storage:
             with closing(found["Body"]) as body:
                 _verify(entry, span, found)
                 left = span.size
-                while left and (data := body.read(min(left, PIECE))):
+                while left and (data := _piece(body, min(left, PIECE))):
                     left -= len(data)
                     yield data
 
@@ -154,7 +155,15 @@ class S3Storage:
 
     def _touch(self, key: str) -> None:
         with tolerated(*EMPTY_RANGE):  # an empty file has no first byte
-            self._client.get_object(Bucket=self._folder.bucket, Key=key, Range="bytes=0-0")["Body"].read()
+            found = self._client.get_object(Bucket=self._folder.bucket, Key=key, Range="bytes=0-0")
+            with closing(found["Body"]) as body:
+                body.read(1)
+
+
+def _piece(body: Any, size: int) -> bytes:
+    pace().begin()
+    data: bytes = body.read(size)
+    return data
 
 
 def _entry(item: dict[str, Any], prefix: str) -> Entry | None:

@@ -14,9 +14,12 @@ from activities.storage.explain import explained
 from activities.storage.s3.body import Body
 from activities.storage.s3.checksums import parts_etag
 from activities.storage.s3.errors import DENIED, GONE, LOST, NO_UPLOAD, Explainer, code_of, tolerated
+from publishers.pace import pace
 
 PART = 8 << 20
 MOST_PARTS = 10_000
+COMPLETION_SECONDS = 600
+"""A service that puts large files together sends a space now and then for minutes."""
 UPLOAD, PART_SIZE, ETAG = "upload", "part size", "part "
 """Keys of notes: the upload's id, and with a part's number behind it the part's ETag."""
 
@@ -171,9 +174,10 @@ class PartsUpload:
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(tags, 1)]
         again, self._is_asked = self._is_asked, True
         try:
-            answer = self._target.client.complete_multipart_upload(
-                **self._target.at, UploadId=unfinished, MultipartUpload={"Parts": parts}
-            )
+            with pace().lasting(COMPLETION_SECONDS):
+                answer = self._target.client.complete_multipart_upload(
+                    **self._target.at, UploadId=unfinished, MultipartUpload={"Parts": parts}
+                )
         except ClientError as error:
             if again and code_of(error) in NO_UPLOAD and self._target.size() == self._size:
                 return True  # it was the answer of the request before that has been lost

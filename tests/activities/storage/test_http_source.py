@@ -12,6 +12,7 @@ from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import HttpLocation
 from activities.storage.http import connections as http_connections
 from activities.storage.http import source as http
+from publishers import pace
 from tests.activities.storage.doing import SourcePlace, entries, fetch, look
 from tests.servers.nginx import Nginx
 from tests.servers.ports import free_ports
@@ -199,7 +200,7 @@ CHUNK = b"1\r\nx\r\n"
     ],
 )
 def test_an_answer_without_end_ends(head: bytes, piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connections, "STEP_BYTES", 1 << 20)
+    monkeypatch.setattr(pace, "STEP_BYTES", 1 << 20)
     with Raw(endless(head, piece)) as server, pytest.raises(StorageError):
         names(server.url)
 
@@ -211,7 +212,7 @@ def test_a_byte_now_and_then_is_no_answer(head: bytes, monkeypatch: pytest.Monke
         while not over.wait(0.02):
             yield b"x"
 
-    monkeypatch.setattr(http_connections, "STEP_SECONDS", 0.3)
+    monkeypatch.setattr(pace, "STEP_SECONDS", 0.3)
     over = threading.Event()
     with Raw(drip) as server, pytest.raises(StorageError, match="slowly") as caught:
         names(server.url)
