@@ -332,6 +332,8 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
     except WorkflowAlreadyStartedError as error:
         text = f"there is a job with the id {error.workflow_id!r} already; choose another one"
     except RPCError as error:
+        if error.status == RPCStatusCode.CANCELLED:  # Ctrl-C, while a request was under way
+            raise typer.Abort from None
         text = f"the Temporal server refuses: {error.message}"
         if error.status == RPCStatusCode.UNAVAILABLE:
             text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"

@@ -1,8 +1,10 @@
 """Plays a published folder in the browser of the person who asks: files and a player page, on this machine alone."""
 
+import asyncio
 import html
 import json
 import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -98,9 +100,22 @@ def serve(folder: Path, player: Path | None, port: int, tell: Callable[[str], No
     if player and not player.is_file():
         raise NothingToPlay(f"{player} is not a file; name Shaka Player's dist/shaka-player.compiled.js")
     listening = socket.create_server((LOCAL[0], port))
-    with suppress(KeyboardInterrupt):  # the server takes it by itself, but only once it runs
-        tell("\n".join([*found, f"http://{LOCAL[0]}:{listening.getsockname()[1]} plays them; Ctrl-C ends"]))
-        web.run_app(application(folder, player), sock=listening, print=None, access_log=None)
+    address = f"http://{LOCAL[0]}:{listening.getsockname()[1]} plays them; Ctrl-C ends"
+    asyncio.run(_answered(application(folder, player), listening, lambda: tell("\n".join([*found, address]))))
+
+
+async def _answered(app: web.Application, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Until somebody interrupts it, which counts from before `ready` is called."""
+    stop, runner = asyncio.Event(), web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        ready()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
 
 
 def _manifests(folder: Path) -> Iterator[Path]:

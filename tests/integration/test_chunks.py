@@ -122,6 +122,7 @@ async def test_a_crash_costs_the_chunks_in_flight_alone(service: Service, film: 
     assert service.tools() == []
 
 
+@pytest.mark.slow
 async def test_a_killed_server_costs_no_chunk(tmp_path: Path, film: Path) -> None:
     server = TemporalServer(tmp_path)
     with started(server), running(tmp_path / "service", server.address) as service:
@@ -167,7 +168,10 @@ async def test_a_long_film_delays_another_job_by_one_chunk_at_most(
     tmp_path: Path, temporal_server: TemporalServer, film: Path, clip: Clips
 ) -> None:
     with running(tmp_path, temporal_server.address, ENCODING_TRANSCODE_SLOTS="1") as service:
-        long = await service.submit(film_job(service, film) | {"TenantId": "a"})
+        job = film_job(service, film)
+        # Chunks take longer than a busy server may take to hand out what is urgent.
+        job["ContentProcessing"]["VideoRepresentations"] = [{"BitrateInKbps": BITRATE + n} for n in range(4)]
+        long = await service.submit(job | {"TenantId": "a"})
         await until_finished(long, 1)
         short = await service.submit(service.job(service.source(clip())) | {"TenantId": "b"})
         assert (await service.end(short)).status == "COMPLETED"
@@ -179,6 +183,7 @@ async def test_a_long_film_delays_another_job_by_one_chunk_at_most(
         assert (await service.end(long)).status == "CANCELED"
 
 
+@pytest.mark.slow
 async def test_a_film_whose_pictures_get_lost_is_encoded_in_one_piece(
     service: Service, film: Path, tmp_path: Path
 ) -> None:

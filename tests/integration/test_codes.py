@@ -104,6 +104,7 @@ def small_disk(service: Service) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 async def test_3000_disk_full(service: Service, clip: Clips, small_disk: Path) -> None:
     source = service.source(clip(seconds=8, size="640x360", fps="50"), name="big")
     job = service.job(source, ContentPublishing={"Provider": "Files", "UriPath": str(small_disk / "out")})

@@ -31,6 +31,7 @@ async def _assert_finished(service: Service, job_id: str, output: Path) -> None:
     assert {path.name for path in output.rglob("manifest.*")} == {"manifest.mpd", "manifest.m3u8"}
 
 
+@pytest.mark.slow
 async def test_killed_while_it_acquires(mortal: Service, clip: Clips, mounted: Callable[..., Path]) -> None:
     # On another file system than the workspace: there it has to be copied.
     source = mounted(mortal.root / "elsewhere", "-t", "tmpfs", "tmpfs")
@@ -61,6 +62,7 @@ async def test_killed_while_it_encodes(mortal: Service, clip: Clips) -> None:
     await _assert_finished(mortal, handle.id, Path(job["ContentPublishing"]["UriPath"]))
 
 
+@pytest.mark.slow
 async def test_killed_while_it_publishes(mortal: Service, clip: Clips) -> None:
     job = mortal.job(mortal.source(clip(seconds=20, size="640x360")))
     handle = await mortal.submit(job)

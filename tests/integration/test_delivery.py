@@ -124,6 +124,7 @@ async def history_of(handle: WorkflowHandle[Any, Any]) -> str:
     return b"".join(event.SerializeToString() for event in events).decode(errors="replace")
 
 
+@pytest.mark.slow
 async def test_five_publishers_tell_one_story_though_the_worker_is_killed_twice(
     service: Service, receivers: Receivers, clip: Clips
 ) -> None:

@@ -61,6 +61,7 @@ async def test_failures_in_history_tell_nothing(
         assert TITLE not in await history_of(handle)
 
 
+@pytest.mark.slow
 async def test_a_worker_without_the_key_leaves_the_job_to_one_that_has_it(
     tmp_path: Path, temporal_server: TemporalServer, clip: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:

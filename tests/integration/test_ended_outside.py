@@ -175,6 +175,7 @@ async def test_what_a_terminated_job_has_published_is_withdrawn(
     assert not (service.work / handle.id).exists()
 
 
+@pytest.mark.slow
 async def test_what_another_job_has_published_since_stays(service: Service, half_published: HalfPublished) -> None:
     handle = await half_published.terminated(service)
     half_published.make_room()

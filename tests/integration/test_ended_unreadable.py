@@ -14,6 +14,7 @@ from workflows import client as jobs
 from workflows.codec import VARIABLE, create_key
 
 
+@pytest.mark.slow
 async def test_a_job_that_cannot_be_read_is_told_when_it_can(
     tmp_path: Path, clip: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:

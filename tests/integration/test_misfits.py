@@ -34,6 +34,7 @@ async def test_5000_an_error_that_nobody_foresaw(tmp_path: Path, temporal_server
         assert "NotADirectoryError" in service.log
 
 
+@pytest.mark.slow
 async def test_the_temporal_server_is_killed_in_the_middle(tmp_path: Path, clip: Clips) -> None:
     with own_server(tmp_path) as server, running(tmp_path / "service", server.address) as service:
         job = service.job(service.source(clip(seconds=20, size="1280x720")))
@@ -75,6 +76,7 @@ async def _end(service: Service, client: Client, arguments: list[Any]) -> str:
     return (await service.end(handle)).status
 
 
+@pytest.mark.slow
 async def test_a_worker_that_forgets_every_run_replays_to_the_same(
     tmp_path: Path, temporal_server: TemporalServer, clip: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:

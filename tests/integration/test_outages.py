@@ -71,6 +71,7 @@ async def bodies(broker: RabbitMQ, name: str) -> list[Event]:
     return [body for _, body in await asyncio.to_thread(broker.drain, name)]
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_down_from_the_start_gets_everything_later(
     service: Service, broker: RabbitMQ, clip: Clips
 ) -> None:
@@ -125,6 +126,7 @@ async def test_what_is_refused_is_named_and_holds_nobody_up(service: Service, br
     assert len(received) == 2 * len(ended.lifecycle)
 
 
+@pytest.mark.slow
 async def test_twice_cancelled_while_it_drains_it_still_ends_as_it_had(
     service: Service, broker: RabbitMQ, clip: Clips
 ) -> None:

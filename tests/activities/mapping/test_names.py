@@ -69,7 +69,7 @@ def test_text_is_what_can_be_converted() -> None:
     assert by.claims("sub_en.xml") == []
 
 
-@pytest.mark.parametrize("expression", [r"(a|aa)+$", r"(?:a|a)*$", r"(?R)"])
+@pytest.mark.parametrize("expression", [r"(a|aa)+$", r"(?:a|a)*$"])
 def test_an_expression_that_never_ends_fails_the_job(expression: str) -> None:
     with pytest.raises(AcquisitionError, match=r"MediaMappings\.VideoStreamExpression takes more than 0\.5 s"):
         names(VideoStreamExpression=expression).claims("a" * 80 + "!")
