@@ -24,9 +24,9 @@ from activities.storage.download import PARTS, check_room, fetched, listed, look
 from activities.storage.files import FilesStorage
 from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
+from activities.workspace import SOURCES
 from publishers.atomic import replacing
 
-FOLDER = "source"
 LISTING = "files.json"
 """What the files in it are copies of."""
 SHOWN = 5
@@ -150,7 +150,7 @@ def _watermarks(entries: list[Entry], names: list[str]) -> list[Entry]:
 async def _copy(storage: Source, chosen: Chosen, work: Work, progress: Progress) -> list[SourceFile]:
     known = await looked_at(storage, chosen.entries)
     entries = {_file(number, entry): entry for number, entry in enumerate(known, 1)}
-    await on_disk(_forget_others, work.root / FOLDER, [*entries])
+    await on_disk(_forget_others, work.root / SOURCES, [*entries])
     linked = await asyncio.to_thread(_linked, storage, entries, work) if work.is_common else set()
     files = [replace(file, linked=file in linked) for file in entries]
     picture = [file for file in files if file.name in chosen.picture]
@@ -231,7 +231,7 @@ def _listed(listing: Path) -> set[SourceFile]:
 def _file(number: int, entry: Entry) -> SourceFile:
     ending = suffix(entry.name)
     plain = ending if re.fullmatch(r"\.[a-z0-9]{1,8}", ending) else ""
-    return SourceFile(entry.name, f"{FOLDER}/{number:04}{plain}", entry.size, entry.version)
+    return SourceFile(entry.name, f"{SOURCES}/{number:04}{plain}", entry.size, entry.version)
 
 
 def _bounded(names: list[str]) -> list[str]:

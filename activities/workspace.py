@@ -4,14 +4,19 @@ Names inside are ours (`source/0001.mp4`), never the client's: no odd character 
 Activities exchange paths relative to the workspace, so that workers may mount it anywhere.
 """
 
+import os
 import shutil
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
 from temporalio import activity
 
 from activities.settings import Settings
+
+SOURCES = "source"
+"""The folder in it that is there as long as the job works."""
 
 
 def workspace(job_id: str) -> Path:
@@ -36,6 +41,14 @@ def fresh(folder: Path) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     return folder
+
+
+def tidy(root: Path) -> None:
+    """Leave no empty folder where the sources are gone: the job has ended, and this attempt has come too late."""
+    if not os.path.exists(root / SOURCES):  # noqa: PTH110 - raises nothing
+        for folder in sorted(root.glob("**"), reverse=True):
+            with suppress(OSError):  # it is not empty, or gone already
+                folder.rmdir()
 
 
 def checksum(file: Path) -> int:

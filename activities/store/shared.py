@@ -13,7 +13,7 @@ from activities.storage.files import version_of
 from activities.storage.threads import Stop, stoppable
 from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.tracks import SourceFile
-from activities.workspace import workspace
+from activities.workspace import tidy, workspace
 
 
 class SharedWork:
@@ -85,7 +85,19 @@ async def in_folder(
     job_id: str, needs: Iterable[str], sources: Iterable[SourceFile], failing: type[JobError]
 ) -> AsyncIterator[SharedWork]:
     """As `at_work`."""
-    work, sources = SharedWork(await on_disk(workspace, job_id)), [*sources]
+    root = await on_disk(workspace, job_id)
+    try:
+        async with _whole(SharedWork(root), needs, [*sources], failing) as work:
+            yield work
+    finally:
+        await on_disk(tidy, root)
+
+
+@asynccontextmanager
+async def _whole(
+    work: SharedWork, needs: Iterable[str], sources: list[SourceFile], failing: type[JobError]
+) -> AsyncIterator[SharedWork]:
+    """With all that is needed, as it was kept, from begin to end."""
     linked = [file for file in sources if file.linked]
     await on_disk(_check_unchanged, work.root, linked, failing)
     if lost := await stoppable(partial(work.lost, needs, sources)):

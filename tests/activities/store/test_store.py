@@ -23,7 +23,7 @@ from activities.storage.s3.storage import S3Storage
 from activities.store import scratch
 from activities.store.abandoned import kept_jobs, last_written
 from activities.store.work import Work, at_work, emptied, usable_store
-from activities.workspace import attempt_folder
+from activities.workspace import attempt_folder, workspace
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
@@ -116,6 +116,20 @@ async def test_at_the_end_nothing_of_the_job_is_left(store: Disk) -> None:
         await working(contents, needs=["made-1/a"])
     assert not [path for path in disk.rglob("*") if path.is_file() and other not in str(path)]
     assert await working(contents, needs=["made-1/a"], job=other) == {"made-1/a": b"of another job"}
+
+
+async def test_an_attempt_that_comes_when_the_job_has_ended_leaves_nothing(root: Path) -> None:
+    async def late(work: Work) -> None:
+        (work.root / attempt_folder("text")).mkdir()
+
+    assert root.exists()
+    await working(late)
+    with pytest.raises(LostError):
+        await working(late, needs=["source/0001.mp4"])
+    assert await kept_jobs(Settings.from_environment()) == []
+    (workspace(JOB_ID) / "source").mkdir()
+    await working(late)
+    assert len([*workspace(JOB_ID).iterdir()]) == 2
 
 
 async def test_who_has_files_in_the_store_and_since_when_is_known(store: Disk) -> None:
