@@ -22,7 +22,7 @@ from workflows import codec, keys
 from workflows.console import JobView, Terminal
 from workflows.job import InvalidJob, Job, job_schema
 from workflows.logs import log_to_stderr, printable
-from workflows.session import EXIT_INTERRUPTED, Place, place_for, print_json, see_through
+from workflows.session import EXIT_INTERRUPTED, Place, interruptible, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
 """Temporal takes 2 MB as a workflow's input; some of it is the envelope's."""
@@ -326,14 +326,12 @@ def _refuse(text: str) -> NoReturn:
 def _await(work: Coroutine[Any, Any, Any]) -> Any:
     """Run it; what a person can do something about is told in a line."""
     try:
-        return asyncio.run(work)
+        return asyncio.run(interruptible(work))
     except jobs.UnknownJob as error:
         text = f"{error}; `temporal workflow list` shows those there are"
     except WorkflowAlreadyStartedError as error:
         text = f"there is a job with the id {error.workflow_id!r} already; choose another one"
     except RPCError as error:
-        if error.status == RPCStatusCode.CANCELLED:  # Ctrl-C, while a request was under way
-            raise typer.Abort from None
         text = f"the Temporal server refuses: {error.message}"
         if error.status == RPCStatusCode.UNAVAILABLE:
             text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"

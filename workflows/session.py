@@ -9,10 +9,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -176,6 +177,16 @@ async def _move_bars(handle: jobs.Handle, view: JobView) -> None:
     while True:
         view.show_progress(await jobs.progress(handle))
         await asyncio.sleep(BAR_INTERVAL)
+
+
+async def interruptible(work: Coroutine[Any, Any, Any]) -> Any:
+    """Ctrl-C is Ctrl-C, whatever a request that was under way makes of it."""
+    try:
+        return await work
+    except Exception:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
 
 
 def _cancel_on_interrupt(handle: jobs.Handle) -> None:

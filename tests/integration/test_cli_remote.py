@@ -172,7 +172,7 @@ async def test_watching_where_no_worker_is_says_so_and_an_interrupt_leaves_the_j
         assert hint == b"no worker polls the queue 'encoding': start one with `encoding worker`\n"
         process.send_signal(signal.SIGINT)
         _, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
-        assert process.returncode == 130
+        assert process.returncode == 130, errors
         assert errors.strip() == b""
         description = await handle.describe()
         assert description.status == WorkflowExecutionStatus.RUNNING
