@@ -95,22 +95,23 @@ async def fetched(storage: Source, wanted: Sequence[tuple[Entry, Path]], on_byte
 
 def _begun(wanted: Sequence[tuple[Entry, Path]], on_bytes: OnBytes) -> list["Download"]:
     """Those that are not there yet; what is there of all is counted."""
-    check_room(wanted)
-    missing = [(entry, path) for entry, path in wanted if not path.exists()]
+    missing = check_room(wanted)
     downloads = [Download(entry, path) for entry, path in missing]
     on_bytes(sum(entry.size for entry, _ in wanted) - sum(entry.size for entry, _ in missing))
     on_bytes(sum(download.done_size for download in downloads))
     return downloads
 
 
-def check_room(wanted: Sequence[tuple[Entry, Path]]) -> None:
+def check_room(wanted: Sequence[tuple[Entry, Path]]) -> list[tuple[Entry, Path]]:
     """Fail unless the disk has space for what is missing of all: now, and not when it is full, for other jobs as well.
+
+    Returns what is missing.
 
     Raises:
         StorageError: it has not.
     """
     if not (missing := [(entry, path) for entry, path in wanted if not path.exists()]):
-        return
+        return []
     largest, path = max(missing, key=lambda pair: pair[0].size)
     what = f"{largest.name} cannot be copied to the worker's work folder"
     with explained(what, own=True):
@@ -121,6 +122,7 @@ def check_room(wanted: Sequence[tuple[Entry, Path]]) -> None:
             f"{what}: no space is left for it; {need} bytes are still to come, and {disk.free} are free: free some",
             temporary=True,
         )
+    return missing
 
 
 def _taken(path: Path) -> int:

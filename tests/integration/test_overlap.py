@@ -1,7 +1,6 @@
 """Work that begins before the work before it has ended, and a client that sees the phases in order all the same."""
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -194,26 +193,3 @@ async def test_media_is_sent_while_stills_are_made(service: Service, clip: Clips
     told = await activities(handle)
     assert told.completed["send-Dash"] < told.completed["extract-images"] > told.completed["send-Hls"]
     assert told.scheduled["deliver-Dash"] > told.completed["extract-images"]
-
-
-async def test_media_that_was_sent_is_taken_back_when_another_format_fails(service: Service, clip: Clips) -> None:
-    job = service.job(service.source(clip(seconds=8), name="taken-back"))
-    output = Path(job["ContentPublishing"]["UriPath"])
-    handle = await service.submit(job)
-    await service.wait_for(handle.id, "ContentAcquired")
-    spoiling = asyncio.create_task(_spoil(service.work / handle.id))
-    async with asyncio.timeout(60):
-        while not [*output.glob("dash/*/*.m4s")]:
-            await asyncio.sleep(0.02)
-    ended = await service.end(handle)
-    spoiling.cancel()
-    assert ended.names[-1] == "FinalError"  # of the packager, or of the delivery, whose files are gone
-    assert not [path for path in output.rglob("*") if path.is_file()]
-
-
-async def _spoil(workspace: Path) -> None:
-    """Take away what is packaged as HLS, again and again."""
-    while True:
-        for folder in workspace.glob("output-hls-*"):
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        await asyncio.sleep(0.005)

@@ -1,8 +1,10 @@
-"""What a job needs at its end is refused, or away, at that very moment.
+"""What a job needs is refused, away, or broken at the worst moment.
 
-The refusals are ours: a development server has no permissions to lack, and no location goes away on the spot.
+The faults are ours: a development server has no permissions to lack, no location goes away on the spot, and no packager
+fails for one format just when the media of the other has been sent.
 """
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,17 @@ import pytest
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import cleanup
+from activities import cleanup, package
+from activities.errors import EncodingError
+from activities.media.packager import Output
 from activities.storage.base import StorageError
 from tests.clips import Clips, truncated
-from tests.integration.inside import service_inside
+from tests.integration.inside import activity_worker, service_inside
 from tests.integration.service import Service
+from tests.integration.test_pipeline import LIFECYCLE
 from tests.servers.temporal import TemporalServer
 from workflows import interceptor
+from workflows.options import TRANSCODE_QUEUE
 
 
 @pytest.fixture
@@ -63,3 +69,26 @@ async def test_what_cannot_be_taken_back_now_is_taken_back_later(
     removal = (await service.client()).get_workflow_handle(f"{handle.id}-removal-{handle.result_run_id}")
     await removal.result()
     assert not (service.work / handle.id).exists()
+
+
+async def test_media_that_was_sent_is_taken_back_when_another_format_fails(
+    service: Service, clip: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = service.job(service.source(clip()))
+    output, complete, sent = Path(job["ContentPublishing"]["UriPath"]), package._complete, list[Path]()
+
+    def fail(request: package.PackageRequest, root: Path, out: Output, *rest: Any) -> None:
+        if not out.hls:
+            return complete(request, root, out, *rest)
+        while not sent:
+            time.sleep(0.02)
+            sent.extend(output.glob("dash/*/*.m4s"))
+        raise EncodingError("the packager failed")
+
+    monkeypatch.setattr(package, "_complete", fail)
+    async with activity_worker(await service.client(), TRANSCODE_QUEUE):
+        ended = await service.run(job)
+    assert sent
+    assert ended.names == [*LIFECYCLE[:5], "FinalError"]
+    assert ended.error["Phase"] == "Encoding"
+    assert not [path for path in output.rglob("*") if path.is_file()]
