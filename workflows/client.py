@@ -31,8 +31,8 @@ LISTING_ATTEMPTS = 5
 MADE_VERSION = 5
 """Of the GUIDs that `job_id_of` makes."""
 ANSWER_TIMEOUT = timedelta(seconds=5)
-AWAY = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
-"""How the server says that no worker has answered a query."""
+AWAY = {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED}
+"""How the server says that no worker has answered a query, or that too many wait for an answer."""
 OPEN = {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}
 
 Handle = WorkflowHandle[Any, Any]

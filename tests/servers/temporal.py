@@ -9,6 +9,8 @@ from tests.servers.process import Process
 
 PROGRAM = str(Path(sys.executable).with_name("temporal"))
 SEARCH_ATTRIBUTES = ("TenantId=Keyword", "ExternalId=Keyword", "EncodingPhase=Keyword", "ErrorCode=Int")
+EXACT = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
+"""Settings for one partition of a queue: the server keeps to an order within each alone."""
 
 
 class TemporalServer:

@@ -1,11 +1,12 @@
 """The client where no worker is; `tests/integration/test_cli_remote.py` follows jobs that run."""
 
+import asyncio
 import uuid
 
 import pytest
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RetryConfig, RPCError
 
 from activities.server import job_id_of
 from tests.servers.ports import free_ports
@@ -73,6 +74,19 @@ async def test_following_a_run_that_was_ended_before_any_worker_saw_it_ends_with
     await handle.terminate()
     with pytest.raises(jobs.EndedOutside, match=rf"job {name} was ended from outside \(TERMINATED\)"):
         _ = [event async for event in jobs.follow(handle)]
+
+
+async def test_many_that_ask_wait_for_a_worker_together(temporal_server: TemporalServer, name: str) -> None:
+    """The server keeps few questions for each run, and refuses what is more."""
+    hasty = await Client.connect(temporal_server.address, retry_config=RetryConfig(max_retries=1))
+    handle = await jobs.submit(hasty, JOB, name)
+    asking = [asyncio.create_task(jobs.progress(handle)) for _ in range(6)]
+    answered, _ = await asyncio.wait(asking, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    await handle.terminate()
+    assert not answered
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.encode import ChunkRequest, EncodedChunk
 from tests.servers.process import started
-from tests.servers.temporal import TemporalServer
+from tests.servers.temporal import EXACT, TemporalServer
 from tests.workflows.films import Handle, Studio, plan_of, studio, whole
 from workflows import turns
 from workflows.client import connect
@@ -21,10 +21,6 @@ STREAM = 3
 CHUNKS = 5
 SLOTS = 8
 LONG = 60.0
-
-
-EXACT = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
-"""The server keeps to an order within each partition of a queue."""
 
 
 @pytest.fixture

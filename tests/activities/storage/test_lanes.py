@@ -62,6 +62,7 @@ class Endless:
 
     def __init__(self) -> None:
         self.is_over = False
+        self.pause: Callable[[], object] = lambda: time.sleep(0.001)
         self.most = 0
         """Threads at once that it has had."""
         self._now = 0
@@ -69,7 +70,7 @@ class Endless:
 
     def step(self, _: Stop) -> bool:
         self._count(1)
-        time.sleep(0.001)
+        self.pause()
         self._count(-1)
         return not self.is_over
 
@@ -100,7 +101,7 @@ async def test_transfers_share_the_lanes_whichever_was_there_first(monkeypatch: 
         await first.has_had(4)
         async with going_on(second):
             await second.has_had(2)
-            await asyncio.sleep(0.02)  # the turns that have begun end
+            await asyncio.sleep(0.2)  # the turns that have begun end
             first.most = 0
             await first.has_had(2)
             await asyncio.sleep(0.02)
@@ -156,9 +157,10 @@ def slow(root: Path) -> Slow:
 
 
 async def test_files_are_deleted_several_at_once_or_in_order(slow: Slow) -> None:
-    assert await deleted(slow, NAMES[:10], in_order=True)
-    assert (slow.deleted, slow.work.most) == (NAMES[:10], 1)
-    assert await deleted(slow, NAMES[10:])
+    assert await deleted(slow, NAMES[: -2 * slow.lanes], in_order=True)
+    assert (slow.deleted, slow.work.most) == (NAMES[: -2 * slow.lanes], 1)
+    slow.work.pause = threading.Barrier(slow.lanes, timeout=LONGEST).wait
+    assert await deleted(slow, NAMES[-2 * slow.lanes :])
     assert (sorted(slow.deleted), slow.work.most) == (NAMES, slow.lanes)
 
 
