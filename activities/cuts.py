@@ -21,9 +21,9 @@ PIECES = 160
 """Of equal length that a long film would have."""
 TAIL = 0.2
 """Share of the film, at its end, that is cut three times as short: so all workers are busy to the end."""
-SAMPLED = 0.03
+SAMPLED = 0.04
 """Share of the film that is encoded to find its rates."""
-SAMPLES = (6, 60)
+SAMPLES = (5, 45)
 """How many samples there are at least and at most."""
 AT_ONCE = 2e-4
 """Seconds; pictures that are no further apart would be shown at one time."""

@@ -38,6 +38,8 @@ MOST_SOUND = 128
 """Audio renditions of a title: one process encodes them all, and one packages them."""
 SAMPLES_TOGETHER = 6
 """That one worker encodes, of a film's."""
+GOP = 4.0
+"""Seconds from one key frame to the next in video that is encoded (ADR 18)."""
 LONGEST_GOP = 5
 """Seconds from one key frame to the next in video that is not encoded."""
 
@@ -192,6 +194,7 @@ def _planned(request: PlanRequest) -> Plan:
         video=video_renditions(mapped.video, settings, naming.video) if mapped.video else [],
         audio=_sound(request),
         chunks=[Chunk(0)] if mapped.video else [],
+        gop_seconds=GOP,
         preset=PRESETS[settings.video_format][settings.optimize_for],
         duration=max(durations, default=0.0),
         normalize=settings.normalize_audio,

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 from temporalio.client import WorkflowHandle
 
-from activities.plan import PRESETS, Plan, video_renditions
+from activities.plan import GOP, PRESETS, Plan, video_renditions
 from activities.processing import ContentProcessing
 from benchmarks.commands import peers
 from benchmarks.overhead import picture_of
@@ -95,7 +95,7 @@ async def measure(
     """Wall time of each, alternating; each is killed when half of its own time is over."""
     processing = {"OutputFormat": ["Dash"], "OptimizeFor": GOAL, "VideoRepresentations": ladder}
     video, asked = await picture_of(source), ContentProcessing.model_validate(processing)
-    planned = Plan(video_renditions(video, asked), preset=PRESETS["H264"][GOAL])
+    planned = Plan(video_renditions(video, asked), gop_seconds=GOP, preset=PRESETS["H264"][GOAL])
     async with embedded_server(scratch / "temporal") as server:
         (scratch / "service").mkdir()
         with running(scratch / "service", server.address) as service:

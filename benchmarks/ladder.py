@@ -14,8 +14,8 @@ from activities.media.video import B_FRAMES, Span
 from activities.plan import Plan, VideoRendition
 from activities.tracks import VideoTrack
 
-GOP = 50
-"""Two seconds of 25 frames."""
+FRAMES = 25
+"""A second."""
 
 
 def compared(source: Path, video: VideoTrack, plan: Plan, folder: Path, rounds: int) -> Table:
@@ -74,5 +74,6 @@ def _output(rendition: VideoRendition, place: int, plan: Plan, folder: Path) -> 
     if plan.preset in B_FRAMES:
         encoder += ["-b_strategy", "2", "-bf", str(B_FRAMES[plan.preset])]
     rate = ["-b:v", f"{kbps}k", "-maxrate", f"{kbps * 3 // 2}k", "-bufsize", f"{kbps * 2}k"]
-    keys = ["-g", str(GOP), "-keyint_min", str(GOP), "-sc_threshold", "0"]
+    gop = str(round(plan.gop_seconds * FRAMES))
+    keys = ["-g", gop, "-keyint_min", gop, "-sc_threshold", "0"]
     return ["-map", f"[out{place}]", *encoder, *rate, *keys, str(folder / f"expert-{rendition.name}.mp4")]

@@ -18,7 +18,7 @@ from activities.media import command, packager
 from activities.media.audio import Request, audio_command
 from activities.media.probe import AudioStream, VideoStream, probe
 from activities.media.video import Span
-from activities.plan import Plan, audio_renditions, video_renditions
+from activities.plan import GOP, Plan, audio_renditions, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from activities.tracks import AudioTrack, Mapped, SourceFile, VideoTrack
@@ -108,6 +108,7 @@ async def _planned(source: Path) -> tuple[VideoTrack, AudioTrack, Plan]:
         video_renditions(video, ContentProcessing()),
         audio_renditions(mapped, None),
         [Chunk(0)],
+        gop_seconds=GOP,
         duration=video.duration,
     )
     return video, audio, made

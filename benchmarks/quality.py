@@ -17,7 +17,7 @@ from activities.cuts import Chunk
 from activities.media.probe import VideoStream, probe
 from activities.media.process import run
 from activities.media.video import Span
-from activities.plan import PRESETS, Plan, VideoRendition, video_renditions
+from activities.plan import GOP, PRESETS, Plan, VideoRendition, video_renditions
 from activities.processing import ContentProcessing
 from activities.settings import Settings
 from benchmarks.film import film
@@ -62,7 +62,7 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
     await asyncio.to_thread(film, source)
     video = await picture_of(source)
     ladder = video_renditions(video, ContentProcessing())
-    settings = Span(source, video, Plan(ladder, preset=PRESETS["H264"][SAME]), Chunk(0))
+    settings = Span(source, video, Plan(ladder, gop_seconds=GOP, preset=PRESETS["H264"][SAME]), Chunk(0))
     os.environ |= {"ENCODING_FILES_ROOT": str(scratch), "ENCODING_WORK_ROOT": str(scratch / "work")}
     async with embedded_server(scratch / "temporal") as server:
         client = await jobs.connect(server.address)

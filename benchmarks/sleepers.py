@@ -74,7 +74,7 @@ def _cutter(video: VideoTrack, seconds: int) -> Cutter:
     count = seconds * FRAMES
     times = array("d", (n / FRAMES for n in range(count)))
     seen = Pictures(times[::50].tolist(), [], times, array("L", [1]) * count, float(seconds))
-    return Cutter(replace(video, duration=float(seconds), start=0.0), seen, 2.0)
+    return Cutter(replace(video, duration=float(seconds), start=0.0), seen, planning.GOP)
 
 
 class Sleepers:

@@ -19,12 +19,13 @@ from activities.errors import EncodingError
 from activities.media.faults import fault_of
 from activities.media.groups import Groups, completed
 from activities.media.process import Exit, StalledError, run
+from activities.plan import GOP
 from activities.settings import Settings
 
 IO_CACHE = 1 << 20
 """Bytes for each open file. Its own choice of 32 MiB takes 4 GB for 64 tracks, and is no faster on local files."""
-SEGMENT_SECONDS = 4
-"""A multiple of the GOP: every segment starts with a key frame, at the same time in all renditions."""
+SEGMENT_SECONDS = round(GOP)
+"""Every segment starts with a key frame, at the same time in all renditions."""
 DASH_MANIFEST = "manifest.mpd"
 HLS_MANIFEST = "manifest.m3u8"
 SYSTEMS = {"Widevine": cpix.WIDEVINE, "PlayReady": cpix.PLAYREADY}

@@ -9,6 +9,7 @@ import pytest
 
 from activities.cuts import SHORTEST_CHUNK, Cutter, NotCutError
 from activities.media.pictures import Pictures
+from activities.plan import GOP
 from activities.tracks import SourceFile, VideoTrack
 
 HOUR = 3600.0
@@ -27,7 +28,7 @@ def cutter(seconds: float, rate: str = "25/1", start: float = 0.0, suffix: str =
     )
     film = SourceFile("film", f"source/0001{suffix}", 1)
     track = VideoTrack(film, 0, "h264", 64, 36, rate, seen.duration, len(times), 100, start)
-    return Cutter(track, seen, 2.0)
+    return Cutter(track, seen, GOP)
 
 
 @pytest.mark.parametrize("seconds", [120, 600, 2 * HOUR, 24 * HOUR])
@@ -43,7 +44,7 @@ def test_chunks_are_long_enough_and_never_too_many(seconds: float) -> None:
 
 def test_the_end_of_a_long_film_is_cut_smaller() -> None:
     lengths = [chunk.duration for chunk in cutter(2 * HOUR, "5/1").chunks()[:-1]]
-    assert (lengths[0], lengths[-1]) == (46, 20)
+    assert (lengths[0], lengths[-1]) == (48, 20)
 
 
 @pytest.mark.parametrize("rate", ["25/1", "30000/1001", "24000/1001", "15/2"])
@@ -52,7 +53,7 @@ def test_chunks_follow_each_other_at_the_key_frames_of_one_piece(rate: str) -> N
     chunks = made.chunks()
     for before, after in pairwise(chunks):
         assert before.start + (before.duration or 0) == pytest.approx(after.start)
-        assert after.start - after.lag == pytest.approx(round(after.start - after.lag) // 2 * 2, abs=1e-5)
+        assert after.start - after.lag == pytest.approx(round(after.start - after.lag) // 4 * 4, abs=1e-5)
         assert 0 <= after.lag < made.seen.times[1]
     assert chunks[-1].duration is None
 
@@ -70,11 +71,11 @@ def test_without_an_index_reading_begins_before_the_last_key_frame() -> None:
 
 def test_samples_are_whole_groups_spread_over_the_film() -> None:
     samples = cutter(600).samples()
-    assert len(samples) == 9
-    assert {sample.frames for sample in samples} == {50}
-    assert samples[0].start < 40
-    assert samples[-1].start > 560
-    assert len(cutter(24 * HOUR, "1/1").samples()) == 60
+    assert len(samples) == 6
+    assert {sample.frames for sample in samples} == {100}
+    assert samples[0].start < 60
+    assert samples[-1].start > 540
+    assert len(cutter(24 * HOUR, "1/1").samples()) == 45
 
 
 def test_pictures_far_apart_are_not_torn_from_each_other() -> None:

@@ -60,7 +60,7 @@ async def test_h265_has_the_key_frames_of_h264(clip: Clips) -> None:
     found = frames(small)
     assert found == frames(large)
     assert len(found.times) == 120
-    assert found.keys == pytest.approx([0, 2.002, 4.004], abs=0.001)
+    assert found.keys == pytest.approx([0, 4.004], abs=0.001)
     (stream,) = streams(large)
     assert [stream[key] for key in ("codec_name", "codec_tag_string", "profile")] == ["hevc", "hvc1", "Main"]
 
@@ -258,7 +258,7 @@ async def test_per_scene_a_calm_scene_takes_little_and_none_more_than_the_bitrat
     sizes = packet_sizes(made)
     calm, noisy = sum(sizes[:150]), sum(sizes[150:])
     (usual,) = await encoded(source, asked, VideoFormat=codec)
-    assert calm < 0.5 * sum(packet_sizes(usual)[:150])
+    assert calm < 0.6 * sum(packet_sizes(usual)[:150])
     assert noisy * 8 / 1000 <= 200 * (6 + 2)  # with what the buffer of two seconds evens out
     assert noisy * 8 / 1000 / 6 == pytest.approx(200, rel=0.2)
 
