@@ -73,9 +73,10 @@ async def measure(scratch: Path, rounds: int) -> list[Table]:
                 *(Contender(name, partial(_by_job, client, source.parent, asked)) for name, asked in OURS.items()),
             ]
             for number in range(rounds):
-                for each in contenders:
-                    each.seconds.append(await timed(each.encode(scratch / f"{each.name}-{number}")))
-    made = {each.name: await _renditions(scratch / f"{each.name}-{rounds - 1}") for each in contenders}
+                for place, each in enumerate(contenders):
+                    each.seconds.append(await timed(each.encode(scratch / f"{place}-{number}")))
+    last = [await _renditions(scratch / f"{place}-{rounds - 1}") for place in range(len(contenders))]
+    made = {each.name: renditions for each, renditions in zip(contenders, last, strict=True)}
     pictures = {name: await _pictures(source, files, ladder) for name, files in made.items()}
     title = f"quality: {video.duration:.0f} s of {video.height}p in {len(ladder)} renditions, medians of {rounds}"
     means = {name: _means(pictured, ladder) for name, pictured in pictures.items()}
