@@ -29,8 +29,8 @@ from tests.activities.tracks import in_workspace, video_track
 from workflows.film import Film
 from workflows.options import Rank
 
-SECONDS, HEIGHT = 125, 180
-"""Just long enough to be cut, and small: it is encoded a dozen times a round."""
+SECONDS, HEIGHT = 250, 180
+"""Long enough to be cut into many chunks, and small: it is encoded a dozen times a round."""
 LADDER = [{"Height": 180, "BitrateInKbps": 250}, {"Height": 90, "BitrateInKbps": 80}]
 XPSNR = {"XPSNR": METRICS["XPSNR"]}
 PHASES = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from activities.media import packager
 from activities.plan import Plan, VideoRendition
-from benchmarks.ladder import by_an_expert
+from benchmarks.ladder import FRAMES, by_an_expert
 from benchmarks.streamer import PEERS, linked, streaming
 
 AV1AN = PEERS / "bin/av1an"
@@ -93,17 +93,17 @@ def _by_hand(source: Path, plan: Plan, folder: Path) -> str:
 
 
 def _by_av1an(source: Path, plan: Plan) -> str:
-    """One run for each rendition: it makes no ladders."""
-    return " && ".join(shlex.join(_one_by_av1an(source, rendition, plan)) for rendition in plan.video)
+    """One run for each rendition: it makes no ladders. Of a result that is there already it asks whether to replace it."""
+    return " && ".join(f"echo y | {shlex.join(_one_by_av1an(source, each, plan))}" for each in plan.video)
 
 
 def _one_by_av1an(source: Path, rendition: VideoRendition, plan: Plan) -> list[str]:
-    kbps = rendition.bitrate
+    kbps, group = rendition.bitrate, round(plan.gop_seconds * FRAMES)
     encoder = f"--preset {plan.preset} --bitrate {kbps} --vbv-maxrate {kbps * 3 // 2} --vbv-bufsize {kbps * 2}"
     cutting = ["--split_method", "none", "--extra_split", str(CHUNK_FRAMES), "--chunk_method", "select"]
     return [
         *(str(AV1AN), "--input", str(source), "--temp", f"work-{rendition.name}", "--resume", "--keep"),
         *("--output_file", f"{rendition.name}.mkv", "--workers", "2", *cutting),
-        *("--encoder", "x264", "--video_params", f"{encoder} --keyint 50 --min-keyint 50 --no-scenecut"),
+        *("--encoder", "x264", "--video_params", f"{encoder} --keyint {group} --min-keyint {group} --no-scenecut"),
         f"--ffmpeg=-vf scale={rendition.width}:{rendition.height}:flags=bicubic",
     ]
