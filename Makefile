@@ -62,7 +62,7 @@ test: $(STAMP) $(SERVERS)/node/.stamp ## the tests, against real servers
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: $(STAMP) $(SERVERS)/node/.stamp ## the tests that take minutes
-	@scripts/system_packages.sh $(SYSTEM_PACKAGES)
+	@scripts/system_packages.sh $(SYSTEM_PACKAGES) libfaketime
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 demo: $(STAMP) ## encode a clip on this machine and show every event (KEEP=1: keep the Temporal UI open)

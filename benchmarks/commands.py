@@ -93,7 +93,7 @@ def _by_hand(source: Path, plan: Plan, folder: Path) -> str:
 
 
 def _by_av1an(source: Path, plan: Plan) -> str:
-    """One run for each rendition: it makes no ladders. Of a result that is there already it asks whether to replace it."""
+    """One run for each rendition: it makes no ladders. It asks whether a result that is there may be replaced."""
     return " && ".join(f"echo y | {shlex.join(_one_by_av1an(source, each, plan))}" for each in plan.video)
 
 

@@ -13,15 +13,19 @@ def temporary_name(target: Path) -> Path:
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[BinaryIO]:
+def replacing(target: Path, part: Path | None = None) -> Iterator[BinaryIO]:
     """Open a file that becomes `target` at the end of the block, safe from a power cut by then.
 
     An error in the block removes it and leaves what `target` was before.
 
+    Args:
+        target: what one writer at a time replaces.
+        part: where it grows, in the same folder; other than `temporary_name` where several replace it at once.
+
     Raises:
         OSError: as the file system has it.
     """
-    part = temporary_name(target)
+    part = part or temporary_name(target)
     part.unlink(missing_ok=True)  # whatever it is: opening a pipe or a link could hang or lead away
     try:
         with part.open("xb") as file:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
 
 from activities.settings import Settings
 from activities.storage.explain import explained
 from activities.store.own import own_bucket
-from publishers.atomic import replacing
+from publishers.atomic import replacing, temporary_name
 
 if TYPE_CHECKING:
     from activities.store.bucket import WorkBucket
@@ -57,7 +58,10 @@ class _InFolder:
     def write(self, name: str, text: bytes) -> None:
         with explained(self._doing, own=True):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with replacing(self._folder / name) as file:
+            target = self._folder / name
+            # Of each writer its own: jobs that publish at one place, and workers that start, write one note at once.
+            part = temporary_name(target.with_name(uuid4().hex))
+            with replacing(target, part) as file:
                 file.write(text)
 
     def remove(self, name: str) -> None:

@@ -1,5 +1,7 @@
 """Who was the last to publish at a place."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -25,6 +27,22 @@ def test_the_last_one_has_a_place_until_it_ends(store: Disk) -> None:
         assert (mine.hold(["a"]), mine.hold(PLACES), others.hold(["b"])) == (True, False, True)
         mine.drop()
         assert (mine.hold(["a"]), others.hold(["b"])) == (False, True)
+
+
+def test_jobs_may_take_a_place_at_the_same_time(store: Disk) -> None:
+    store("one")
+    jobs = [str(uuid4()) for _ in range(4)]
+
+    def take(job_id: str) -> None:
+        with claims_of(job_id) as claims:
+            for _ in range(10):
+                claims.take(PLACES)
+
+    with ThreadPoolExecutor(len(jobs)) as workers:
+        assert [*workers.map(take, jobs)] == [None] * len(jobs)
+    with ExitStack() as stack:
+        held = [stack.enter_context(claims_of(job_id)).hold(["a"]) for job_id in jobs]
+    assert held.count(True) == 1
 
 
 def test_a_job_that_ends_reads_only_its_own_claims(store: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
