@@ -25,7 +25,7 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
 REFUSALS = 5
-"""Attempts after which a receiver that says no is given up."""
+"""One after another, after which a receiver that says no is given up."""
 PROGRESS_SIGNAL = "progress_reported"
 
 PROGRESS_EVENTS: dict[str, type[AcquisitionProgress] | type[EncodingProgress]] = {
@@ -59,8 +59,16 @@ async def publish_events(request: PublishRequest) -> None:
     except (PublishError, SecretError) as error:
         failed.add(1, {"error": type(error).__name__})
         activity.logger.warning("%s: %s", request.publisher.address, error)
-        given_up = not isinstance(error, Unavailable) and activity.info().attempt >= REFUSALS
-        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=given_up) from None
+        # Not by the number of the attempt: a broker that comes up again after many of them may say no at first.
+        refusals = 0 if isinstance(error, Unavailable) else 1 + _refusals(confirmed)
+        activity.heartbeat(confirmed, refusals)
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=refusals >= REFUSALS) from None
+
+
+def _refusals(confirmed: Progress) -> int:
+    """How often the receiver had said no when this attempt began, since it last took an event or was away."""
+    details = activity.info().heartbeat_details
+    return details[1] if len(details) > 1 and confirmed.done == last_progress().done else 0
 
 
 @activity.defn

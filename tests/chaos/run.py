@@ -238,7 +238,11 @@ class Run:
         uploads = world.s3.client.list_multipart_uploads(Bucket=world.s3.bucket).get("Uploads", [])
         return [
             *(f"still running: {line}" for line in left_behind(world.work)),
-            *(f"still there: {path}" for path in world.work.iterdir() if path.name != STORE_NOTES),
+            *(
+                f"still there: {path} with {[inside.name for inside in path.rglob('*')][:5]}"
+                for path in world.work.iterdir()
+                if path.name != STORE_NOTES
+            ),
             *(f"unfinished upload: {upload['Key']}" for upload in uploads),
         ]
 
@@ -259,8 +263,9 @@ def _in_files(files: dict[str, bytes]) -> Story:
 
 def _unforeseen(logs: Any) -> list[str]:
     """Errors that no code of ours expects."""
-    lines = [line for log in logs for line in log.splitlines() if "unexpected error" in line]
-    return [f"{count} x {line}" for line, count in Counter(line[-200:] for line in lines).items()]
+    told = [line.partition("unexpected error") for log in logs for line in log.splitlines()]
+    errors = Counter(f"{sign}{rest[:300]}" for _, sign, rest in told if sign)
+    return [f"{count} x {error}" for error, count in errors.items()]
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -79,6 +79,8 @@ def test_the_arguments_of_a_rendition() -> None:
         *("-map_chapters", "-1"),
         *("-map_metadata", "-1"),
         *("-maxrate", "480k"),
+        *("-mixed-refs", "0"),
+        *("-partitions", "i4x4+i8x8+p8x8"),
         *("-preset", "medium"),
         *("-profile:v", "high"),
         *("-sc_threshold", "0"),
