@@ -19,8 +19,8 @@ def replacing(target: Path, part: Path | None = None) -> Iterator[BinaryIO]:
     An error in the block removes it and leaves what `target` was before.
 
     Args:
-        target: what one writer at a time replaces.
-        part: where it grows, in the same folder; other than `temporary_name` where several replace it at once.
+        target: what it becomes.
+        part: where it grows, in the same folder; needed where several writers replace `target` at once.
 
     Raises:
         OSError: as the file system has it.

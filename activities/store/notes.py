@@ -58,10 +58,9 @@ class _InFolder:
     def write(self, name: str, text: bytes) -> None:
         with explained(self._doing, own=True):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            target = self._folder / name
             # Of each writer its own: jobs that publish at one place, and workers that start, write one note at once.
-            part = temporary_name(target.with_name(uuid4().hex))
-            with replacing(target, part) as file:
+            part = temporary_name(self._folder / uuid4().hex)
+            with replacing(self._folder / name, part) as file:
                 file.write(text)
 
     def remove(self, name: str) -> None:

@@ -46,12 +46,11 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    threads: list[Path] = []
     with suppress(FileNotFoundError):  # it has ended meanwhile
-        threads += Path(f"/proc/{pid}/task").glob("*/children")
-    for child in (int(number) for thread in threads for number in _read(thread).split()):
-        yield child
-        yield from _descendants(child)
+        for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, _read(thread).split()):
+                yield child
+                yield from _descendants(child)
 
 
 def _read(path: Path) -> str:

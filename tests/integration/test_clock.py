@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.clips import Clips
-from tests.integration.service import Service
+from tests.integration.service import Service, running
 from tests.integration.test_chunks import SECONDS, assert_whole, film_job, told, until_finished
-from tests.servers.process import started
 from tests.servers.temporal import TemporalServer
 
 HOUR = 3600
@@ -46,8 +45,7 @@ def clock(tmp_path: Path) -> Clock:
 
 @pytest.fixture
 def service(tmp_path: Path, temporal_server: TemporalServer, clock: Clock) -> Iterator[Service]:
-    service = Service(tmp_path / "service", temporal_server.address, **clock.environment)
-    with started(service):
+    with running(tmp_path / "service", temporal_server.address, **clock.environment) as service:
         yield service
 
 
