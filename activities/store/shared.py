@@ -13,7 +13,7 @@ from activities.storage.files import version_of
 from activities.storage.threads import Stop, stoppable
 from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.tracks import SourceFile
-from activities.workspace import tidy, workspace
+from activities.workspace import SOURCES, tidy, workspace
 
 
 class SharedWork:
@@ -54,6 +54,8 @@ class SharedWork:
         kept = files_of(self.root, unit, stop, self._linked(unit, beside) if beside else {})
         note.parent.mkdir(parents=True, exist_ok=True)
         note.write_bytes(written(Kept(kept)))
+        if not (self.root / unit).exists():  # the job has ended, and its folder is gone: no note is to stay of it
+            note.unlink(missing_ok=True)
 
     def _linked(self, unit: str, beside: str) -> dict[str, KeptFile]:
         """What `unit` has in common with the folder `beside`, as it was kept there."""
@@ -105,6 +107,10 @@ async def _whole(
         raise LostError(lost, code=failing.code, retryable=True)
     try:
         yield work
+    except FileNotFoundError:
+        if await on_disk((work.root / SOURCES).exists):
+            raise
+        raise LostError([SOURCES], code=failing.code, retryable=True) from None
     except Exception:
         # What has failed may have read a mix.
         await on_disk(_check_unchanged, work.root, linked, failing)

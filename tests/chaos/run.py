@@ -27,6 +27,7 @@ from tests.chaos.observer import Observer, left_behind
 from tests.chaos.readers import Readers
 from tests.chaos.world import QUEUE, World
 from tests.integration.test_delivery import history_of
+from tests.servers.s3 import S3
 
 Handle = WorkflowHandle[Any, Any]
 ANSWER = timedelta(seconds=5)
@@ -73,6 +74,8 @@ class Report:
     """The most that one activity has taken."""
     looks: int = 0
     """Times at which a reader found a manifest."""
+    unknown_uploads: int = 0
+    """Of S3, without any part: whoever began one was killed or cut off before it was told the upload's id."""
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -80,6 +83,7 @@ class Report:
             f"{self.jobs.total()} jobs in {self.seconds:.0f} s, {self.events} events; {len(self.problems)} problems",
             f"{self.faults.total()} faults: {_counts(self.faults)}",
             f"repeated events: {_counts(self.repeats)}; manifests looked at: {self.looks}",
+            f"uploads that S3 has begun and nobody was told of: {self.unknown_uploads}",
             *self.problems,
         ]
         return "\n".join(lines)
@@ -235,7 +239,8 @@ class Run:
 
     def _leftovers(self) -> list[str]:
         world = self._world
-        uploads = world.s3.client.list_multipart_uploads(Bucket=world.s3.bucket).get("Uploads", [])
+        uploads = _unfinished(world.s3)
+        self._report.unknown_uploads = sum(not parts for parts in uploads.values())
         return [
             *(f"still running: {line}" for line in left_behind(world.work)),
             *(
@@ -243,8 +248,16 @@ class Run:
                 for path in world.work.iterdir()
                 if path.name != STORE_NOTES
             ),
-            *(f"unfinished upload: {upload['Key']}" for upload in uploads),
+            *(f"unfinished upload: {name}, {parts} parts" for name, parts in uploads.items() if parts),
         ]
+
+
+def _unfinished(s3: S3) -> dict[str, int]:
+    """Uploads in parts: how many parts each has, by name."""
+    begun = s3.client.list_multipart_uploads(Bucket=s3.bucket).get("Uploads", [])
+    ids = {upload["Key"]: upload["UploadId"] for upload in begun}
+    asked = {name: s3.client.list_parts(Bucket=s3.bucket, Key=name, UploadId=id_) for name, id_ in ids.items()}
+    return {name: len(answer.get("Parts", [])) for name, answer in asked.items()}
 
 
 async def _outcome(handle: Handle) -> list[str]:

@@ -132,6 +132,25 @@ async def test_an_attempt_that_comes_when_the_job_has_ended_leaves_nothing(root:
     assert len([*workspace(JOB_ID).iterdir()]) == 2
 
 
+async def test_an_attempt_that_goes_on_when_the_job_has_ended_leaves_nothing(root: Path) -> None:
+    """A worker that has stood still meanwhile: its job's folder is gone under it."""
+
+    async def frozen_before_it_keeps(work: Work) -> None:
+        await keeping({"source/0001.mp4": b"film", "text-1/en.vtt": b"text"}, "source/0001.mp4")(work)
+        await emptied(JOB_ID)
+        await work.keep("text-1")
+
+    async def frozen_before_it_reads(work: Work) -> None:
+        await emptied(JOB_ID)
+        (work.root / "text-1/en.vtt").read_bytes()
+
+    assert root.exists()
+    with pytest.raises(LostError):
+        await working(frozen_before_it_reads)
+    await working(frozen_before_it_keeps)
+    assert await kept_jobs(Settings.from_environment()) == []
+
+
 async def test_who_has_files_in_the_store_and_since_when_is_known(store: Disk) -> None:
     store("one")
     since = time.time() - 2  # stores have times of whole seconds, at times those of a second ago
