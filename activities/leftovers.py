@@ -34,7 +34,8 @@ async def remove_workspace(run: Run) -> None:
             if not await is_last(run):
                 return
             await taken_back(await _to_withdraw(handle))
-            await emptied(job_id_of(run.workflow_id))
+            if await is_last(run):  # taking back may have taken long
+                await emptied(job_id_of(run.workflow_id))
 
 
 async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> list[DeliverRequest]:
@@ -91,5 +92,5 @@ async def _removed(job_id: str) -> bool:
 
 async def _open_jobs(job_type: str) -> set[str]:
     """Of the jobs that run, or whose leftovers are being removed by a workflow with their JobId in front of its id."""
-    runs = activity.client().list_workflows("ExecutionStatus = 'Running'")
+    runs = activity.client().list_workflows("CloseTime IS NULL")
     return {job_id_of(run.id if run.workflow_type == job_type else run.id[:GUID_LENGTH]) async for run in runs}

@@ -5,7 +5,7 @@ to know it (a publisher's lane, the workflow itself, the command line) describes
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -149,11 +149,11 @@ class Pending:
 class Meter:
     """Adds up a phase's heartbeats to one percent that never falls."""
 
-    def __init__(self, watch: Watch, percent: int = 0) -> None:
+    def __init__(self, watch: Watch, percent: int = 0, waiting: Iterable[str] = ()) -> None:
         self.watch = watch
         self.percent = percent
-        self._waiting: set[str] = set()
-        """Activities that no worker had begun when they were seen last."""
+        self.waiting = {*waiting}
+        """Activities that no worker had begun when they were seen last, by whomever."""
 
     async def read(self, handle: WorkflowHandle[Any, Any]) -> int:
         """Ask the server, and return the percent (0-100)."""
@@ -161,7 +161,7 @@ class Meter:
 
     def take(self, pending: Pending) -> int:
         """Add up what is done, and return the percent (0-100)."""
-        self._waiting = (self._waiting - pending.shares.keys()) | pending.waiting
+        self.waiting = (self.waiting - pending.shares.keys()) | pending.waiting
         # Of a film whose length nobody knows, no part has any weight.
         total = sum(share.weight for share in self.watch.shares) or 1.0
         self.percent = max(self.percent, int(100 * self._done(pending.shares) / total))
@@ -176,7 +176,7 @@ class Meter:
         # Only pending activities are described: one that is scheduled before a pending one and is not there is done,
         # unless it has come back undone, as pieces of a film do that no worker has begun.
         reached = max((order.index(id_) for id_ in pending if id_ in order), default=0)
-        back = {id_ for id_ in self._waiting if _kind(id_) == _kind(order[reached])}
+        back = {id_ for id_ in self.waiting if _kind(id_) == _kind(order[reached])}
         gone = [
             float(share.is_done or (place < reached and share.activity_id not in back))
             for place, share in enumerate(self.watch.shares)
@@ -210,6 +210,8 @@ class EventLog:
     events: list[Message]
     watch: Watch | None
     """The phase whose progress can be read now."""
+    undone: list[str] = field(default_factory=list)
+    """Ids of activities that were handed out and are not done; they need not be so now."""
 
 
 @dataclass(frozen=True)

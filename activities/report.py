@@ -158,6 +158,12 @@ async def report_progress(request: ReportRequest) -> Reported:
     return reporter.sent
 
 
+def _waiting_before() -> list[str]:
+    """Activities that no worker had begun when an earlier attempt saw them last: gone, they need not be done."""
+    details = activity.info().heartbeat_details
+    return details[1] if len(details) > 1 else []
+
+
 def _rest() -> ApplicationError:
     """Takes the activity back to its queue; its last beat stays."""
     return ApplicationError(
@@ -196,7 +202,7 @@ class _Reporter:
     def __init__(self, request: ReportRequest, of: _Run, handle: WorkflowHandle[Any, Any]) -> None:
         self.of = of
         self.handle = handle
-        self.meter = Meter(request.watch, int(last_progress().done))
+        self.meter = Meter(request.watch, int(last_progress().done), _waiting_before())
         self.publisher = request.publisher
         self.told = self.leased = self.meter.percent
         self.sent = Reported()
@@ -213,7 +219,7 @@ class _Reporter:
 
     def beat(self) -> None:
         """Tell the server up to where this reporter may have come, should it die: the next one begins behind that."""
-        activity.heartbeat(Progress(self.leased, 100))
+        activity.heartbeat(Progress(self.leased, 100), sorted(self.meter.waiting))
 
     async def _tell_news(self) -> None:
         try:

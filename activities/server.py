@@ -94,7 +94,7 @@ async def is_paused() -> bool:
     """Whether the run that this activity belongs to wants nothing new to begin; where nobody can tell, it does not."""
     try:
         return bool(await (await own_run().describe()).memo_value(PAUSED, default=False))
-    except (RuntimeError, RPCError):
+    except (RuntimeError, RPCError, ValueError, KeyError):  # the last two: what is in the memo cannot be read
         return False
 
 

@@ -26,6 +26,11 @@ def split_url(text: str) -> SplitResult:
     return parts
 
 
+def url_host(host: str) -> str:
+    """A host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _is_http(text: str) -> str:
     if split_url(text).scheme.lower() not in ("http", "https") or not split_url(text).hostname:
         raise ValueError("must be an http:// or https:// address")

@@ -22,7 +22,7 @@ from workflows import codec, keys
 from workflows.console import JobView, Terminal
 from workflows.job import InvalidJob, Job, job_schema
 from workflows.logs import log_to_stderr, printable
-from workflows.session import EXIT_INTERRUPTED, Place, interruptible, place_for, print_json, see_through
+from workflows.session import EXIT_INTERRUPTED, Place, closed, interruptible, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
 """Temporal takes 2 MB as a workflow's input; some of it is the envelope's."""
@@ -65,11 +65,14 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
         async with place_for(job) as place:
             handle = await jobs.submit(place.client, description)
             try:
-                return await see_through(place, handle, as_json=as_json)
+                last = await see_through(place, handle, as_json=as_json)
             except OSError as error:
                 await jobs.cancel(handle, f"its events cannot be shown any more: {error.strerror}")
                 await jobs.ended(handle)
                 raise
+            if place.is_own:
+                await closed(handle)
+            return last
 
     _finish(_await(work()))
 

@@ -169,7 +169,7 @@ async def follow(handle: Handle) -> AsyncIterator[Message]:
         seen += len(log.events)
         watch = log.watch
         if watch and watch.event and (meter is None or meter.watch != watch):
-            meter = Meter(watch)
+            meter = Meter(watch, waiting=log.undone)
         if meter and time.monotonic() - told_at >= REPORT_INTERVAL:
             before = meter.percent
             if await meter.read(handle) > before:

@@ -17,7 +17,7 @@ from publishers.events import JobSuccess, Message
 from workflows import client as jobs
 from workflows.embedded import embedded_server
 from workflows.plugin import workers
-from workflows.session import Place, see_through
+from workflows.session import Place, closed, see_through
 
 FOLDER = Path(".demo")
 TITLE = "demo-title"
@@ -53,7 +53,7 @@ async def _demo(folder: Path, *, keep: bool) -> bool:
         async with workers(client, replace(Settings.from_environment(), version=None)):
             handle = await jobs.submit(client, job)
             last = await see_through(Place(client, server.ui_url), handle)
-            await handle.result()
+            await closed(handle)
             _tell(last, output, events / handle.id, f"{server.ui_url}/namespaces/default/workflows/{handle.id}")
             if keep:
                 print("the Temporal UI stays open until Ctrl-C")

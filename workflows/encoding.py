@@ -37,13 +37,12 @@ Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 
-# Input that does not even decode ends the run; without this, Temporal would try for ever.
-@workflow.defn(name=WORKFLOW, failure_exception_types=[ValueError, KeyError])
+@workflow.defn(name=WORKFLOW)
 class EncodingJob:
     """One title: from a folder of files to DASH and HLS at its place."""
 
     def __init__(self) -> None:
-        self._paused = bool(workflow.memo_value(PAUSED, default=False))
+        self._paused = _is_paused()
         self._is_acquiring = False
         self._ahead: Ahead | None = None
 
@@ -222,6 +221,14 @@ class EncodingJob:
 
     def _priority(self, rank: Rank) -> Priority:
         return priority(rank, self._job.tenant_id or workflow.info().namespace)
+
+
+def _is_paused() -> bool:
+    """As a run before a reset, or whoever has started this one, has left it; what cannot be read asks for nothing."""
+    try:
+        return bool(workflow.memo_value(PAUSED, default=False))
+    except (ValueError, KeyError):
+        return False
 
 
 async def _uncancelled(work: Coroutine[Any, Any, None]) -> None:

@@ -222,7 +222,7 @@ class _Workflow(WorkflowInboundInterceptor):
 
     async def _cancel(self, reason: Any = None, *_: Any) -> None:
         """Signal: the same as cancelling the run, with a reason."""
-        self.cancel_reason = str(reason)[:MAX_REASON] if reason else ""
+        self.cancel_reason = str(reason)[:MAX_REASON].encode(errors="replace").decode() if reason else ""
         info = workflow.info()
         while True:
             try:
@@ -247,7 +247,7 @@ class _Workflow(WorkflowInboundInterceptor):
     def _events(self, after: int = 0) -> EventLog:
         """Query: the log without its first `after` events, and what can be watched now."""
         watching = self.outbox.watching
-        return EventLog(self.outbox.log[after:], watching.watch if watching else None)
+        return EventLog(self.outbox.log[after:], watching.watch if watching else None, self.record.undone)
 
 
 class _Activities(WorkflowOutboundInterceptor):

@@ -16,6 +16,11 @@ class Record:
         self.results: dict[str, Any] = {}
         """Of those that are done; one that is handed out again is not."""
 
+    @property
+    def undone(self) -> list[str]:
+        """Those that were handed out, and are not done."""
+        return [id_ for id_ in self.begun if id_ not in self.results]
+
     def follow(self, activity_id: str, handle: "workflow.ActivityHandle[Any]") -> None:
         """Remember an activity that was just handed out, and its result."""
         self.begun.setdefault(activity_id, workflow.now())

@@ -27,6 +27,7 @@ from publishers.addresses import private_host
 from publishers.config import Files, MessagePublisher
 from publishers.events import Message
 from publishers.roots import VARIABLE, FolderError, local_path
+from publishers.urls import url_host
 from workflows import client as jobs
 from workflows.console import JobView, Terminal
 from workflows.embedded import embedded_server
@@ -40,6 +41,8 @@ ADDRESS = re.compile(r"""://([^/;?#\s"\\@]+)""")
 BAR_INTERVAL = 0.5
 """Seconds between two looks at the phases."""
 EXIT_INTERRUPTED = 130
+DELIVERY_SECONDS = 2.0
+"""Time after which receivers that a job has to wait for at its end are worth a word."""
 NO_WORKER_SECONDS = 5.0
 """Time after which a queue without a worker is worth a hint."""
 
@@ -50,6 +53,8 @@ class Place:
 
     client: Client
     ui_url: str | None = None
+    is_own: bool = False
+    """It ends with the command."""
 
 
 @asynccontextmanager
@@ -68,7 +73,7 @@ async def place_for(job: Job) -> AsyncIterator[Place]:
         server = await stack.enter_async_context(embedded_server(folder))
         client = await jobs.connect(server.address)
         await stack.enter_async_context(workers(client, settings))
-        yield Place(client, server.ui_url)
+        yield Place(client, server.ui_url, is_own=True)
 
 
 @contextmanager
@@ -114,7 +119,9 @@ def _own_folders(job: Job) -> list[str]:
 def _own_hosts(job: Job) -> Iterator[str]:
     """The hosts that the job names, in whatever field, with their ports."""
     brokers = (
-        f"amqp://{section.host}:{section.port}" for section in job.message_publishers if section.type == "RabbitMQ"
+        f"amqp://{url_host(section.host)}:{section.port}"
+        for section in job.message_publishers
+        if section.type == "RabbitMQ"
     )
     for host in ADDRESS.findall(" ".join([json.dumps(job.to_json_object()), *brokers])):
         with suppress(ValueError):  # a public one can have a name that no private one has
@@ -146,6 +153,26 @@ async def see_through(
         return await (_follow_json(handle) if as_json else _show(handle, place.ui_url))
     finally:
         hint.cancel()
+
+
+async def closed(handle: jobs.Handle) -> None:
+    """Wait until a job that has told its end has delivered it, or given that up; whom it waits for is told."""
+    closing = asyncio.create_task(jobs.ended(handle))
+    if not (await asyncio.wait([closing], timeout=DELIVERY_SECONDS))[0]:
+        waiting = ", ".join(await _receivers(handle, "Sending")) or "what removes the job's files"
+        _tell(f"waiting for {waiting}; Ctrl-C twice leaves at once, and loses what was not delivered")
+    await closing
+    for receiver in await _receivers(handle, "Failed"):
+        _tell(f"events were not delivered to {receiver}")
+
+
+async def _receivers(handle: jobs.Handle, state: str) -> list[str]:
+    delivery = (await jobs.progress(handle))["Delivery"]
+    return [each["Publisher"] for each in delivery if each["State"] == state]
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201
 
 
 def print_json(event: Message) -> None:
@@ -196,7 +223,7 @@ def _cancel_on_interrupt(handle: jobs.Handle) -> None:
     def interrupted() -> None:
         if pending:
             os._exit(EXIT_INTERRUPTED)
-        print("cancelling the job; once more to leave at once", file=sys.stderr)  # noqa: T201
+        _tell("cancelling the job; once more to leave at once")
         pending.append(asyncio.create_task(jobs.cancel(handle, "interrupted at the terminal")))
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -214,4 +241,4 @@ async def _hint_at_missing_worker(client: Client) -> None:
         )
     )
     if not answer.pollers:
-        print(f"no worker polls the queue '{CONTROL_QUEUE}': start one with `encoding worker`", file=sys.stderr)  # noqa: T201
+        _tell(f"no worker polls the queue '{CONTROL_QUEUE}': start one with `encoding worker`")

@@ -3,11 +3,14 @@
 Whoever reads them fills the gaps with the defaults of the fields.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import CompositePayloadConverter, DefaultPayloadConverter, JSONPlainPayloadConverter
 
@@ -18,6 +21,15 @@ class TerseJsonConverter(PydanticJSONPlainPayloadConverter):
     def to_payload(self, value: Any) -> Payload | None:
         """See base class."""
         return super().to_payload(terse(value))
+
+    def from_payload(self, payload: Payload, type_hint: type[Any] | None = None) -> Any:
+        """See base class; of a client's value, also what Pydantic takes for no JSON: a half of a character, a BOM."""
+        try:
+            return super().from_payload(payload, type_hint)
+        except ValueError:
+            if type_hint not in (None, Any):
+                raise
+            return json.loads(payload.data)
 
 
 class TersePayloadConverter(CompositePayloadConverter):
@@ -30,6 +42,21 @@ class TersePayloadConverter(CompositePayloadConverter):
                 for each in DefaultPayloadConverter.default_encoding_payload_converters
             )
         )
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None) -> list[Any]:
+        """See base class; of more arguments than a workflow has, those that cannot be read stay as they are.
+
+        An error here would keep the run from ever beginning, and so from ending.
+        """
+        if type_hints is None and len(payloads) > 1:
+            return [self._read(payload) for payload in payloads]
+        return super().from_payloads(payloads, type_hints)
+
+    def _read(self, payload: Payload) -> Any:
+        try:
+            return self.from_payload(payload)
+        except (ValueError, KeyError, RuntimeError):
+            return RawValue(payload)
 
 
 def terse(value: Any) -> Any:

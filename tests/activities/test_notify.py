@@ -36,6 +36,15 @@ def test_what_is_done_counts_by_its_weight() -> None:
     assert [parts.take(Pending(report)) for report in reports] == [12, 62, 62]
 
 
+def test_what_has_come_back_is_not_done_for_somebody_who_looks_for_the_first_time() -> None:
+    """No worker had time for the pieces 1 and 2, so that they are not pending any more; the fourth is under way."""
+    pending = Pending({"part-0": 0.5, "part-3": 0.0})
+    before = Meter(watch(1, 1, 1, 1))
+    before.take(Pending({f"part-{number}": 0.0 for number in range(4)}, frozenset({"part-1", "part-2"})))
+    assert before.take(pending) == 12
+    assert Meter(watch(1, 1, 1, 1), waiting=before.waiting).take(pending) == 12
+
+
 def test_a_film_whose_length_nobody_knows_has_no_percent() -> None:
     assert Meter(watch(0, 0)).take(Pending({"part-1": 0.0})) == 0
 

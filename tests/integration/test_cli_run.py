@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.clips import Clips
+from tests.servers.proxy import Proxy
+from tests.servers.sqs import Sqs
 
 ENCODING = str(Path(sys.executable).with_name("encoding"))
 PATIENCE = 100
@@ -125,6 +127,24 @@ def test_json_is_one_event_a_line_and_nothing_else(desk: Desk) -> None:
     events = [json.loads(line) for line in output.splitlines()]
     assert told([event["EventType"] for event in events]) == ORDER
     assert {event["ExternalId"] for event in events} == {title}
+
+
+def test_a_receiver_that_does_not_confirm_is_waited_for_at_the_end(desk: Desk, sqs: Sqs) -> None:
+    queue_url = sqs.create_queue(f"events-{desk.folder.name}.fifo", FifoQueue="true")
+    with Proxy(sqs.port) as proxy:
+        proxy.cut_at_answer = True
+        receiver = {"Type": "AmazonSqs", "QueueUrl": queue_url, "Region": sqs.region}
+        receiver |= {"CredentialsName": sqs.key_id, "CredentialsSecret": sqs.secret}
+        receiver |= {"EndpointUrl": f"http://127.0.0.1:{proxy.port}"}
+        process = desk.start("run", "--json", desk.write(MessagePublishers=[receiver]))
+        until_event(process, "JobSuccess")
+        assert process.stderr
+        assert queue_url in next(line for line in process.stderr if line.startswith("waiting for "))
+        proxy.cut_at_answer = False
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    arrived = [json.loads(message["Body"])["EventType"] for message in sqs.drain(queue_url)]
+    assert [name for name in arrived if "Progress" not in name] == [name for name in ORDER if "Progress" not in name]
 
 
 def test_a_final_error_is_told_and_is_status_1(desk: Desk) -> None:

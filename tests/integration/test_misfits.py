@@ -1,11 +1,13 @@
 """Workers and servers in a state that nobody planned for. Each test has a worker of its own."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from temporalio.api.common.v1 import Payload
@@ -65,10 +67,34 @@ async def test_any_arguments_come_to_an_end(tmp_path: Path, temporal_server: Tem
             ([], "FAILED"),
             ([job, job], "COMPLETED"),
             ([undecodable], "FAILED"),
+            ([undecodable, undecodable], "FAILED"),
             ([not_json], "FAILED"),
         ):
             ended = await _end(service, await service.client(), arguments)
             assert ended == status, arguments
+
+
+async def test_half_a_character_and_an_unreadable_memo_hide_neither_a_job_nor_a_cancel(
+    tmp_path: Path, temporal_server: TemporalServer, clip: Clips
+) -> None:
+    """As JavaScript and Python write a text that was cut in two within an emoji."""
+    with running(tmp_path / "service", temporal_server.address) as service:
+        client, job = await service.client(), service.job(service.source(clip()))
+        memo = {"Paused": RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b"oops"))}
+        for external_id, cancelled, code in (("\ud83d", False, 5003), ("title", True, 5001)):
+            text = json.dumps(job | {"ExternalId": external_id}).encode()
+            handle = await client.start_workflow(
+                "EncodingJob",
+                RawValue(Payload(metadata={"encoding": b"json/plain"}, data=text)),
+                id=str(uuid4()),
+                task_queue="encoding",
+                memo=memo,
+                start_signal="cancel" if cancelled else None,
+                start_signal_args=[RawValue(Payload(metadata={"encoding": b"json/plain"}, data=rb'"why \ud83d"'))],
+            )
+            ended = await service.end(handle)
+            assert ended.error["Code"] == code
+            assert ("The job was cancelled: why ?" if cancelled else "ExternalId") in ended.error["Message"]
 
 
 async def _end(service: Service, client: Client, arguments: list[Any]) -> str:

@@ -9,6 +9,7 @@ from publishers import check, publish
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import AmazonSqs
 from publishers.connections import CONNECTIONS
+from publishers.events import Message
 from tests.publishers.messages import JOB_ID, lifecycle
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
@@ -48,6 +49,15 @@ async def test_a_standard_queue_gets_the_body_and_the_event_name(sqs: Sqs) -> No
     assert json.loads(message["Body"]) == event.body
     assert "größer, 世界" in message["Body"]
     assert message["MessageAttributes"]["type"] == {"StringValue": "ImagesExtractionFailure", "DataType": "String"}
+
+
+async def test_no_character_is_sent_that_sqs_does_not_take(sqs: Sqs) -> None:
+    """U+FFFE and U+FFFF. The server here takes them; by Amazon's documentation, its own does not."""
+    event = Message(lifecycle().body | {"ExternalId": "a\ufffe\uffff\ufffd"})
+    await publish(block := standard(sqs), event)
+    [message] = sqs.drain(block.queue_url)
+    assert json.loads(message["Body"]) == event.body
+    assert not {"\ufffe", "\uffff"} & {*message["Body"]}
 
 
 async def test_a_fifo_queue_keeps_the_order_of_a_job(sqs: Sqs) -> None:

@@ -101,6 +101,7 @@ async def test_the_operator_can_allow_it(lead: Lead, monkeypatch: pytest.MonkeyP
 def test_whoever_runs_a_job_alone_may_go_where_it_leads(monkeypatch: pytest.MonkeyPatch) -> None:
     leads = [
         rabbitmq("127.0.0.1:5672"),
+        rabbitmq("::1:5671"),
         emulator("bus.internal:5673"),
         ftps_events("[::1]:990"),
         sqs("queues.internal"),
@@ -112,7 +113,14 @@ def test_whoever_runs_a_job_alone_may_go_where_it_leads(monkeypatch: pytest.Monk
         )
     )
     hosts = set(_own_hosts(job))
-    assert {"127.0.0.1:5672", "bus.internal:5673", "[::1]:990", "queues.internal", "store.internal:9000"} <= hosts
+    assert {
+        "127.0.0.1:5672",
+        "[::1]:5671",
+        "bus.internal:5673",
+        "[::1]:990",
+        "queues.internal",
+        "store.internal:9000",
+    } <= hosts
     monkeypatch.setenv(VARIABLE, ",".join(hosts))
     assert len(private_hosts()) == len(hosts)
 

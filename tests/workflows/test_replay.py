@@ -1,5 +1,6 @@
 """Recorded histories replay with today's code: what is running when a worker is upgraded goes on."""
 
+import base64
 import dataclasses
 import difflib
 import json
@@ -52,6 +53,17 @@ async def test_code_that_would_do_something_else_is_told_to_be_guarded(stem: str
     [path] = [path for path in HISTORIES if path.stem == stem]
     with pytest.raises(AssertionError, match=r"could not go on .* guard the change with workflow\.patched"):
         await check(path, path.read_text().replace(f'"{step}"', '"another_step"'))
+
+
+async def test_what_cannot_be_read_of_a_history_ends_no_job() -> None:
+    """As after a release whose results have another form: it waits for code that can read them."""
+    [path] = [path for path in HISTORIES if path.stem == "success"]
+    acquired = base64.b64encode(b'{"files":[').decode().rstrip("=")[:-1]
+    text = path.read_text()
+    assert acquired in text
+    found = await replayed(path.stem, text.replace(acquired, base64.b64encode(b'{"fileZ":{').decode()[:len(acquired)]))
+    assert found.failure
+    assert [line for line in found.commands if "fail" in line] == []
 
 
 encode = Film._encode

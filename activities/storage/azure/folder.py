@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from publishers.urls import split_url
+from publishers.urls import split_url, url_host
 
 SERVICE_HOST = re.compile(
     r"""(?P<account>[a-z0-9]+)(-secondary|-ipv6|-dualstack)*
@@ -74,5 +74,5 @@ def _check_host(host: str, account: str) -> None:
 
 
 def _netloc(host: str, parts: SplitResult) -> str:
-    name = f"[{host}]" if ":" in host else host
+    name = url_host(host)
     return f"{name}:{parts.port}" if parts.port not in (None, DEFAULT_PORTS.get(parts.scheme.lower())) else name

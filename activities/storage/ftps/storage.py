@@ -19,6 +19,7 @@ from activities.storage.ftps.pool import Pool
 from activities.storage.ftps.upload import BEGUN, FtpsUpload, file_size, part_of
 from publishers.ftp import LOGIN, PORTS, Client, FtpError, explained
 from publishers.pace import pace
+from publishers.urls import url_host
 
 PATIENCE = 30.0
 """Seconds without a byte."""
@@ -135,8 +136,7 @@ class FtpsStorage:
     def place(self) -> str:
         """See base class; a server has the same folders on all its default ports."""
         parts = urlsplit(self._uri)
-        host = str(parts.hostname)
-        server = f"[{host}]" if ":" in host else host
+        server = url_host(str(parts.hostname))
         if parts.port not in (None, PORTS[parts.scheme.lower()]):
             server = f"{server}:{parts.port}"
         with self._using("the folder cannot be found") as client:

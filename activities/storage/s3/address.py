@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from publishers.urls import split_url
+from publishers.urls import split_url, url_host
 
 AMAZON_FORM = "https://<bucket>.s3.<region>.amazonaws.com/<folder>/"
 AMAZON_HOST = re.compile(
@@ -95,7 +95,7 @@ def _true(address: str) -> str:
 
 def _service(parts: SplitResult) -> str:
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
-    shown = f"[{host}]" if ":" in host else host
+    shown = url_host(host)
     port = "" if parts.port in (None, PORTS.get(scheme)) else f":{parts.port}"
     return f"{scheme}://{shown}{port}{quote(_decoded(parts, first='/'))}".rstrip("/")
 
