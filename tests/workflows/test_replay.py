@@ -61,7 +61,7 @@ async def test_what_cannot_be_read_of_a_history_ends_no_job() -> None:
     acquired = base64.b64encode(b'{"files":[').decode().rstrip("=")[:-1]
     text = path.read_text()
     assert acquired in text
-    found = await replayed(path.stem, text.replace(acquired, base64.b64encode(b'{"fileZ":{').decode()[:len(acquired)]))
+    found = await replayed(path.stem, text.replace(acquired, base64.b64encode(b'{"fileZ":{').decode()[: len(acquired)]))
     assert found.failure
     assert [line for line in found.commands if "fail" in line] == []
 
