@@ -47,6 +47,7 @@ FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
     (amqp.InvalidFrameError, Unavailable, "{broker} sends more at once than was agreed"),
     (amqp.IncompatibleProtocolError, Unavailable, "{broker} breaks off the first words; check Protocol and Port"),
     (ssl.SSLCertVerificationError, Refused, "the certificate of {broker} is not trusted"),
+    (ssl.SSLEOFError, Unavailable, "{broker} cannot be reached"),
     (ssl.SSLError, Refused, "{broker} does not speak TLS; check Protocol and Port"),
     (AMQPConnectorException, Unavailable, "{broker} does not answer"),
     (amqp.AMQPConnectionError, Unavailable, "{broker} cannot be reached"),

@@ -20,7 +20,7 @@ from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import AmazonSqs
 from publishers.events import Message
 from publishers.pace import HostError
-from publishers.tls import authorities
+from publishers.tls import authorities, is_cut_off
 
 PATIENCE = 10
 """Seconds: to connect, and to wait for an answer."""
@@ -106,7 +106,7 @@ def _explained(error: ClientError | BotoCoreError | HostError, config: AmazonSqs
             if reason := REFUSALS.get(code.removeprefix("AWS.SimpleQueueService.")) or REFUSALS.get(code):
                 return Refused(f"{where}: the service {reason} ({code})")
             return Unavailable(f"{where}: the service answers {code}")
-        case SSLError():
+        case SSLError() if not is_cut_off(error):
             return Refused(f"{where}: the service's certificate is not trusted, or it does not speak TLS")
         case BotoConnectionError() | HTTPClientError():
             return Unavailable(f"{where}: the service cannot be reached")

@@ -11,6 +11,14 @@ def authorities() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
+def is_cut_off(error: BaseException) -> bool:
+    """Whether TLS ended in mid-sentence: so answers who stands before servers of which none is there just now.
+
+    Libraries hand the words of OpenSSL on, inside errors of their own.
+    """
+    return "UNEXPECTED_EOF" in str(error) or "EOF occurred" in str(error)
+
+
 def verifying() -> ssl.SSLContext:
     """For a client: certificate and host name are verified.
 

@@ -63,12 +63,12 @@ def answer(managed: DrmManaged, document: bytes) -> bytes:
         raise DrmError(f"DrmManaged.ApiUrl: {error}") from None
     except WrongCertificate:
         raise DrmError("DrmManaged.Thumbprints: the key service's certificate has none of them") from None
-    except SSLError:
-        raise DrmError(
-            f"DrmManaged.ApiUrl: the key service's certificate is not trusted, or not for its host; "
-            f"name its authority in {tls.VARIABLE}"
-        ) from None
     except (HTTPError, OSError) as error:
+        if isinstance(error, SSLError) and not tls.is_cut_off(error):
+            raise DrmError(
+                f"DrmManaged.ApiUrl: the key service's certificate is not trusted, or not for its host; "
+                f"name its authority in {tls.VARIABLE}"
+            ) from None
         raise DrmError(
             f"DrmManaged.ApiUrl: the key service cannot be reached ({type(error).__name__})", temporary=True
         ) from None

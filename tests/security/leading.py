@@ -92,7 +92,8 @@ def pinned_key_service(host: str) -> DrmManaged:
     return key_service(host, Thumbprints="ab" * 20)
 
 
-LEADS: list[Callable[[str], Location | MessagePublisher | DrmManaged]] = [
+Lead = Callable[[str], Location | MessagePublisher | DrmManaged]
+LEADS: list[Lead] = [
     *(ftp, http, https, s3, s3_role, s3_tls, azure, azure_tls),
     *(rabbitmq, rabbitmq_tls, emulator, service_bus, sqs, ftps_events),
     *(key_service, pinned_key_service),

@@ -24,6 +24,7 @@ from publishers.config import MessagePublisher
 from publishers.connections import close_connections
 from tests.publishers.messages import lifecycle
 from tests.security.leading import (
+    Lead,
     azure,
     azure_tls,
     emulator,
@@ -44,7 +45,6 @@ from tests.servers.ftp_script import Script as FtpScript
 from tests.servers.ports import port_of
 from tests.servers.raw import Raw, answer
 
-Lead = Callable[[str], Location | MessagePublisher | DrmManaged]
 STEP = 0.15
 LONG = 5.0
 """Seconds; all that is waited for here is over in a tenth of them."""

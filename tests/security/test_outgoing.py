@@ -15,13 +15,12 @@ from publishers.addresses import VARIABLE, private_hosts
 from publishers.base import PublishError
 from publishers.config import MessagePublisher
 from publishers.connections import close_connections
-from tests.security.leading import ERRORS, LEADS, emulator, followed, ftps_events, key_service, rabbitmq, s3, sqs
+from tests.security.leading import ERRORS, LEADS, Lead, emulator, followed, ftps_events, key_service, rabbitmq, s3, sqs
 from tests.servers.ports import port_of
 from tests.workflows.test_job import minimal
 from workflows.job import Job
 from workflows.session import _own_hosts
 
-Lead = Callable[[str], Location | MessagePublisher | DrmManaged]
 every_lead = pytest.mark.parametrize("lead", LEADS, ids=lambda lead: lead.__name__)
 
 

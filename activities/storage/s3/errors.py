@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from activities.storage.base import StorageError
 from publishers.pace import HostError
+from publishers.tls import is_cut_off
 
 LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, HostError, OSError, ValueError)
 """All that boto3 raises: bad parameters come as ValueError, what it has not foreseen as it was."""
@@ -219,6 +220,8 @@ def _unanswered(error: Exception) -> Reason:
         return _unreachable(error.kwargs.get("error"))
     if isinstance(error, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return UNTRUSTED
+    if isinstance(error, SSLError) and is_cut_off(error):
+        return BROKEN
     known = (reason for kind, reason in KINDS.items() if isinstance(error, kind))
     return next(known, Reason(f"the request cannot be made ({type(error).__name__})", field=ADDRESS))
 
