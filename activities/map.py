@@ -7,6 +7,7 @@ from temporalio import activity
 
 from activities.errors import AcquisitionError
 from activities.heartbeat import Progress, beating
+from activities.machine import MachineError
 from activities.mapping.candidate import Candidate
 from activities.mapping.decide import decide
 from activities.mapping.names import Names
@@ -69,3 +70,5 @@ async def _candidate(work: Work, names: Names, file: SourceFile) -> Candidate:
         raise AcquisitionError(
             f"the file {file.name!r} {error}; replace it, remove it from the folder, or let no expression find it"
         ) from None
+    except MachineError as error:
+        raise AcquisitionError(f"the file {file.name!r}: {error}", retryable=True) from None

@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.heartbeat import Progress, beating, last_progress
 from activities.secrets import SecretError, revealed
+from activities.settings import Settings
 from publishers import check, publish
 from publishers.base import PublishError, Unavailable
 from publishers.config import MessagePublisher
@@ -24,8 +25,6 @@ from publishers.events import AcquisitionProgress, Body, EncodingProgress, Messa
 
 REPORT_INTERVAL = 1.0
 """Seconds between two progress events of a job, at least."""
-REFUSALS = 5
-"""One after another, after which a receiver that says no is given up."""
 PROGRESS_SIGNAL = "progress_reported"
 
 PROGRESS_EVENTS: dict[str, type[AcquisitionProgress] | type[EncodingProgress]] = {
@@ -59,10 +58,12 @@ async def publish_events(request: PublishRequest) -> None:
     except (PublishError, SecretError) as error:
         failed.add(1, {"error": type(error).__name__})
         activity.logger.warning("%s: %s", request.publisher.address, error)
-        # Not by the number of the attempt: a broker that comes up again after many of them may say no at first.
+        # Not by the number of the attempt: a broker that comes up again after many of them may say no at first, and one
+        # of a cluster while its others are away.
         refusals = 0 if isinstance(error, Unavailable) else 1 + _refusals(confirmed)
         activity.heartbeat(confirmed, refusals)
-        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=refusals >= REFUSALS) from None
+        final = refusals >= Settings.from_environment().fault_attempts
+        raise ApplicationError(str(error), type=type(error).__name__, non_retryable=final) from None
 
 
 def _refusals(confirmed: Progress) -> int:

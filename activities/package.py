@@ -147,7 +147,7 @@ async def _run(
 def _complete(request: PackageRequest, root: Path, out: Output, encryption: Encryption | None) -> None:
     """What the packager cannot write."""
     if out.hls:
-        packager.complete_audio_groups(root / out.folder, groups(request.plan.audio))
+        packager.complete_audio_groups(root / out.folder / out.hls_manifest, groups(request.plan.audio))
     if encryption:
         packager.name_fairplay_keys(root / out.folder, encryption)
     _correct(root / out.folder, out)

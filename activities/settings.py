@@ -84,7 +84,8 @@ class Settings:
         - `ENCODING_SHUTDOWN_GRACE_SECONDS`: how long a worker that is asked to stop lets running activities
           go on before it hands them to another worker (default 20).
         - `ENCODING_FAULT_ATTEMPTS`: a fault that may pass (a killed process, a full disk) fails the job when it
-          comes back at this attempt (default 8, about two minutes).
+          comes back at this attempt; a receiver that says no so often, one time after the other, gets no more events
+          (default 8, about two minutes).
         - `ENCODING_SWEEP_SECONDS`: how often the schedule that this worker makes, where there is none yet, looks for
           jobs that were ended from outside (default 60; 0 makes none).
         - `ENCODING_ABANDONED_HOURS`: when the workspace of a job that does not run any more is collected (default 24).

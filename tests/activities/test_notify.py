@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.heartbeat import Progress
-from activities.notify import REFUSALS, Meter, Pending, PublishRequest, Share, Watch, publish_events
+from activities.notify import Meter, Pending, PublishRequest, Share, Watch, publish_events
 from activities.report import Reported, ReportRequest, _Reporter, _Run
 from activities.server import server_clock
 from publishers.base import PublishError, Refused, Unavailable
@@ -79,6 +79,9 @@ class Broker:
         raise next(self._failures)
 
 
+REFUSALS = 3
+
+
 @pytest.mark.parametrize(
     ("failures", "given_up_at"),
     [
@@ -91,6 +94,7 @@ async def test_a_receiver_is_given_up_that_says_no_time_after_time(
     root: Path, monkeypatch: pytest.MonkeyPatch, failures: list[PublishError], given_up_at: int | None
 ) -> None:
     monkeypatch.setattr("activities.notify.publish", Broker(*failures).publish)
+    monkeypatch.setenv("ENCODING_FAULT_ATTEMPTS", str(REFUSALS))
     to = Files.model_validate({"Type": "Files", "UriPath": str(root / "events")})
     ends, details = list[bool](), list[Any]()
     for attempt in range(1, len(failures) + 1):

@@ -118,16 +118,17 @@ async def test_a_format_by_itself_is_what_it_is_beside_others(request_: PackageR
             assert (workspace(JOB_ID) / alone.root / file).stat().st_size == output(file).stat().st_size
 
 
-async def test_cmaf_is_one_set_of_media_with_both_manifests(
+async def test_cmaf_is_one_set_of_media_with_both_manifests_named_as_asked(
     request_: PackageRequest, serve_folder: Callable[[Path], str]
 ) -> None:
-    (cmaf,) = (await packaged(request_, formats=["Cmaf"])).formats
-    assert cmaf.links == {"dash": "manifest.mpd", "hls": "manifest.m3u8"}
-    assert set(cmaf.manifests[-2:]) == {"manifest.mpd", "manifest.m3u8"}
+    naming = Naming(dash_manifest_name="title", hls_manifest_name="main")
+    (cmaf,) = (await packaged(request_, formats=["Cmaf"], naming=naming)).formats
+    assert cmaf.links == {"dash": "title.mpd", "hls": "main.m3u8"}
+    assert set(cmaf.manifests[-2:]) == {"title.mpd", "main.m3u8"}
     assert len([name for name in cmaf.files if name.startswith(f"{VIDEO[0].name}/")]) == 4
     address = serve_folder(output())
-    assert_plays(f"{address}/manifest.mpd", request_, video=2, audio=3)
-    assert_plays(f"{address}/manifest.m3u8", request_, video=2, audio=3)
+    assert_plays(f"{address}/title.mpd", request_, video=2, audio=3)
+    assert_plays(f"{address}/main.m3u8", request_, video=2, audio=3)
 
 
 async def test_on_demand_is_one_file_for_each_track_and_names_are_as_asked(
