@@ -39,7 +39,8 @@ PICTURE_SIGNAL = "picture_arrived"
 MOST_NAMES = 250_000
 """Bytes of all their names together, which go into history several times: Temporal takes 2 MB at once."""
 MOST_IGNORED = 100_000
-"""Characters of all ignored names together: the list goes into history and into an event."""
+"""Bytes of all ignored names together, as JSON: the list goes into history, and into an event, for which some receivers
+have 256 KB."""
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def _file(number: int, entry: Entry) -> SourceFile:
 def _bounded(names: list[str]) -> list[str]:
     room = MOST_IGNORED
     for place, name in enumerate(names):
-        room -= len(name)
+        room -= len(json.dumps(name, ensure_ascii=False).encode(errors="replace")) + 1
         if room < 0:
             return [*names[:place], f"… and {len(names) - place} more"]
     return names

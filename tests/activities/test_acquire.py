@@ -219,11 +219,11 @@ async def test_names_that_are_too_long_together_are_refused(root: Path, monkeypa
 
 
 async def test_the_list_of_ignored_files_stays_small(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_IGNORED", 25)
+    monkeypatch.setattr(module, "MOST_IGNORED", 30)
     (root / "movie.mp4").touch()
     for number in range(10):
-        (root / f"{number:06}.txt").touch()
-    assert (await acquired(root)).ignored == ["000000.txt", "000001.txt", "… and 8 more"]
+        (root / f"字幕{number}.txt").touch()
+    assert (await acquired(root)).ignored == ["字幕0.txt", "字幕1.txt", "… and 8 more"]
 
 
 async def test_watermarks_are_copied_whatever_the_mappings_say(root: Path) -> None:
