@@ -224,7 +224,7 @@ def _failure(ended: Exit, who: str, sources: Mapping[str, str]) -> EncodingError
 
 def without_keys(text: str) -> str:
     """It quotes a flag that it cannot read."""
-    return re.sub(r"(?i)\bkey=[0-9a-f]+", "key=…", text)
+    return re.sub(r"(?i)key=[0-9a-f]+", "key=…", text)
 
 
 def _key(key: ContentKey) -> str:

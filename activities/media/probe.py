@@ -213,7 +213,7 @@ def _is_locked(part: dict[str, Any]) -> bool:
 
 
 def _check_size(stream: dict[str, Any], width: int, height: int) -> None:
-    if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
+    if not 0 < min(width, height) <= max(width, height) <= LONGEST_SIDE or width * height > MOST_PIXELS:
         raise ProbeError(
             f"has a picture of {width}x{height} (track {stream['index']}), and can have at most 8192x8192 pixels"
         )
