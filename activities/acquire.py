@@ -89,7 +89,7 @@ async def acquire(request: AcquireRequest) -> Acquired:
     """
     async with beating(Progress()) as progress:
         try:
-            with opened(request.location) as storage:
+            async with opened(request.location) as storage:
                 entries = await listed(storage)
                 chosen = await asyncio.to_thread(choose, entries, request.mappings, request.watermarks)
                 async with at_work(request.job_id, failing=AcquisitionError) as work:

@@ -60,7 +60,7 @@ async def delete_source(request: DeleteSourceRequest) -> None:
     """
     async with beating(Progress(total=len(request.files))) as progress:
         try:
-            with opened(request.location) as storage:
+            async with opened(request.location) as storage:
                 for file in request.files:
                     await _delete_unchanged(storage, file)
                     progress.done += 1

@@ -148,8 +148,9 @@ async def _transfer(request: DeliverRequest, names: list[str]) -> AsyncIterator[
         root = work.root / output.root
         try:
             progress.total = size = await asyncio.to_thread(_total_size, root, goods, names)
-            with opened(request.location) as storage:
-                await _claim(request, places_of(storage.place(), output))
+            async with opened(request.location) as storage:
+                place = await stoppable(partial(persistently, storage.place))
+                await _claim(request, places_of(place, output))
                 async with _keeping_notes(work, notes):
                     journal = await on_disk(Journal, work.root / notes)
                     yield _Transfer(goods, root, size, storage, journal, counting(progress))
@@ -168,7 +169,7 @@ async def _keeping_notes(work: Work, notes: str) -> AsyncIterator[None]:
     try:
         yield
     except BaseException:
-        if not work.is_common and (work.root / notes).exists():
+        if not work.is_common and await on_disk((work.root / notes).exists):
             await work.keep(notes)
         raise
 

@@ -93,7 +93,7 @@ async def extract_images(request: ImagesRequest) -> Images:
             await _extract(work.input(video.file), video, percent, section.quality, folder / name)
             progress.done += 1
         try:
-            with opened(section.location or request.publishing) as storage:
+            async with opened(section.location or request.publishing) as storage:
                 files = [(folder / name, f"{below}/{name}" if below else name) for name in names]
                 await stored(storage, files, lambda _: None, await on_disk(Journal, folder / "journal"))
         except StorageError as error:

@@ -85,7 +85,8 @@ async def _extracted(work: Work, folder: str, tracks: list[TextTrack]) -> dict[i
             outputs.setdefault(track.file, {})[track.index] = files[number]
     for source, paths in outputs.items():
         await _read_tracks(work.input(source), paths, source.name)
-    empty = {path for paths in outputs.values() for path in paths.values() if not _has_cue(path)}
+    extracted = [path for paths in outputs.values() for path in paths.values()]
+    empty = {path for path in extracted if not await on_disk(_has_cue, path)}
     return {number: file for number, file in files.items() if file not in empty}
 
 

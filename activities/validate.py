@@ -50,12 +50,12 @@ async def validate(request: ValidateRequest) -> None:
 
 
 async def _check_readable(location: Location) -> None:
-    with opened(location) as source:
+    async with opened(location) as source:
         await stoppable(lambda _: source.check_readable())
 
 
 async def _check_writable(location: WritableLocation) -> None:
-    with opened(location) as storage:
+    async with opened(location) as storage:
         await stoppable(lambda _: storage.check_writable())
 
 
@@ -98,5 +98,5 @@ def _in_store(places: Mapping[str, str]) -> list[StorageError]:
 
 
 async def _place(location: Location) -> str:
-    with opened(location) as storage:
+    async with opened(location) as storage:
         return await stoppable(lambda _: storage.place())

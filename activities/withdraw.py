@@ -56,13 +56,15 @@ def _journal(path: Path) -> Journal:
 
 
 async def _deleted(delivery: DeliverRequest, journal: Journal | None) -> None:
-    with opened(delivery.location) as storage, claims_of(delivery.job_id) as claims:
-        goods = published(delivery.output)
-        hold = partial(claims.hold, places_of(storage.place(), delivery.output))
+    with claims_of(delivery.job_id) as claims:
+        async with opened(delivery.location) as storage:
+            place = await stoppable(partial(persistently, storage.place))
+            hold = partial(claims.hold, places_of(place, delivery.output))
 
-        async def is_own() -> bool:
-            return await stoppable(partial(persistently, hold))
+            async def is_own() -> bool:
+                return await stoppable(partial(persistently, hold))
 
-        # The main manifest first: from then on no player starts.
-        await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
-        await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)
+            goods = published(delivery.output)
+            # The main manifest first: from then on no player starts.
+            await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
+            await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)

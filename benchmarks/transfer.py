@@ -69,13 +69,13 @@ async def _round(peer: Peer, folder: str, files: Files) -> tuple[Rates, Rates]:
 async def _store(location: RemoteLocation, files: Files) -> None:
     journal = files[0][0].with_name(".journal")
     journal.unlink(missing_ok=True)
-    with opened(location) as storage:
+    async with opened(location) as storage:
         await stored(storage, files, lambda _: None, Journal(journal))
 
 
 async def _fetch(location: RemoteLocation, files: Files) -> None:
     targets = {name: path for path, name in files}
-    with opened(location) as storage:
+    async with opened(location) as storage:
         entries = await looked_at(storage, await listed(storage))
         await fetched(storage, [(entry, targets[entry.name]) for entry in entries], lambda _: None)
 

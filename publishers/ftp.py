@@ -25,7 +25,7 @@ PATIENCE = 10
 """Seconds: to connect, and without an answer."""
 PORTS = {"ftp": 21, "ftpes": 21, "ftps": 990}
 REASON_SECONDS = 2
-"""To wait for the reason of what has failed already."""
+"""To wait for the reason of what has failed already, or for a good-bye."""
 MAX_REPLY = 200
 LONGEST_REPLY = 1 << 16
 """Characters, of all lines together."""
@@ -39,7 +39,7 @@ PERMANENT = False
 
 LOGIN = frozenset({"331", "332", "430", "530", "532"})
 """Reply codes that are about the user."""
-BUSY = "421"
+BUSY, NO_FILE = "421", "550"
 
 REPLIES: dict[str, tuple[str, bool]] = {
     "331": ("wants a password", PERMANENT),
@@ -250,16 +250,31 @@ class Client(ftplib.FTP_TLS):
         self.cwd(path)
 
     def replace(self, source: str, target: str) -> None:
-        """Rename, also over a file that is there."""
+        """Rename, also over a file that is there.
+
+        Raises:
+            FtpError: there is nothing to rename; what is at `target` stays, since whoever has been quicker has put it
+                there.
+        """
         try:
             self.rename(source, target)
         except ftplib.error_perm:
+            if self._is_gone(source):
+                raise FtpError(f"{self._place}: what was sent has been renamed already", temporary=True) from None
             self.delete(target)
             self.rename(source, target)
 
+    def _is_gone(self, path: str) -> bool:
+        try:
+            self.sendcmd(f"SIZE {path}")
+        except ftplib.error_perm as error:
+            return str(error).startswith(NO_FILE)
+        return False
+
     def end(self) -> None:
-        """Say good-bye where that is still possible; raises nothing."""
-        with suppress(ftplib.Error, OSError, EOFError):
+        """Say good-bye where that is possible in a moment; raises nothing."""
+        with suppress(ftplib.Error, OSError, EOFError), pace().lasting(REASON_SECONDS):
+            self._socket.settimeout(REASON_SECONDS)
             self.quit()
         self.close()
 

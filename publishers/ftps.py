@@ -3,7 +3,6 @@
 `<UriPath>/<JobId>/<SequenceNumber>-<EventType>.json`, uploaded under a temporary name and renamed.
 """
 
-import io
 import json
 import posixpath
 from collections.abc import Iterator
@@ -36,7 +35,8 @@ class FtpsConnection:
             target = posixpath.join(folder, file_name(message))
             part = str(temporary_name(Path(target)))
             body = json.dumps(message.body, ensure_ascii=False, indent=2).encode()
-            self._client.storbinary(f"STOR {part}", io.BytesIO(body))
+            with self._client.data(f"STOR {part}") as data:
+                data.sendall(body)
             self._client.replace(part, target)
 
     def check(self, config: Ftps) -> None:

@@ -230,7 +230,7 @@ class BucketWork:
     async def _keep(self, unit: str, kept: Kept, files: dict[str, KeptFile], *, is_source: bool = False) -> None:
         text = written(kept)
         # Named by its content: a later attempt goes on only with the very same files.
-        journal = Journal(self.root / f".{hashlib.sha256(text).hexdigest()[:16]}.journal")
+        journal = await on_disk(Journal, self.root / f".{hashlib.sha256(text).hexdigest()[:16]}.journal")
         await stored(self._bucket, [(self.root / name, name) for name in files], lambda _: None, journal)
         if is_source:
             [entry] = await looked_at(self._bucket, [files[unit].entry])

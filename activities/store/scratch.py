@@ -13,6 +13,7 @@ from uuid import UUID
 from temporalio import activity
 
 from activities.errors import JobError
+from activities.machine import on_disk
 from activities.storage.threads import Stop, stoppable
 
 LOCK = ".in-use"
@@ -32,10 +33,10 @@ async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
     folder = work_root / job_id / activity.info().activity_id
     async with _alone(folder):
         try:
-            os.utime(folder)
+            await on_disk(os.utime, folder)
             yield folder
         except BaseException as error:
-            os.utime(folder)
+            await on_disk(os.utime, folder)
             if _is_final(error):
                 await stoppable(lambda _: _remove(folder))
             raise

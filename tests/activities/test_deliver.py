@@ -1,6 +1,7 @@
 import os
 import shutil
 import tarfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -18,7 +19,7 @@ from activities.deliver import Delivered, DeliverRequest, Sent, deliver, send_me
 from activities.errors import ErrorCode, LostError, PublishingError
 from activities.mappings import MediaMappings
 from activities.package import PackagedFormat
-from activities.storage import opened, patience
+from activities.storage import patience, storage_of
 from activities.storage.config import S3CompatibleLocation
 from activities.store.claims import claims_of
 from activities.workspace import workspace
@@ -316,7 +317,7 @@ async def test_clean_up_comes_back_to_a_location_that_is_away(
         credentials_secret="secret",
     )
     assert root.exists()
-    with opened(away) as storage, claims_of(JOB_ID) as claims:
+    with closing(storage_of(away)) as storage, claims_of(JOB_ID) as claims:
         claims.take(places_of(storage.place(), OUTPUT))
     with pytest.raises(PublishingError, match="files stay") as caught:
         await Running()(clean_up, CleanUpRequest(JOB_ID, away, [OUTPUT]))

@@ -3,7 +3,7 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from publishers import check, publish
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import Ftps
 from publishers.connections import CONNECTIONS
+from publishers.ftp import Client
+from publishers.ftps import connect
 from tests.publishers.messages import JOB_ID, lifecycle, progress
 from tests.servers.certificates import Certificates
 from tests.servers.ftps import Account, Pyftpd, Vsftpd
@@ -137,6 +139,38 @@ async def test_a_server_that_renames_over_nothing_still_takes_an_event_again(pyf
     for _ in range(2):
         await publish(lenient(pyftpd, "again"), event := lifecycle())
     assert list(received(pyftpd.home / "again").values()) == [event.body]
+
+
+def test_an_attempt_that_comes_late_leaves_what_another_one_has_put_there(
+    pyftpd: Pyftpd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, event, replace = lenient(pyftpd, "late"), lifecycle(), Client.replace
+
+    with closing(connect(to)) as late, closing(connect(to)) as another:
+
+        def stand_still(client: Client, source: str, target: str) -> None:
+            monkeypatch.setattr(Client, "replace", replace)
+            another.send(to, event)
+            client.replace(source, target)
+
+        monkeypatch.setattr(Client, "replace", stand_still)
+        with pytest.raises(Unavailable, match="renamed already"):
+            late.send(to, event)
+        assert list(received(pyftpd.home / "late").values()) == [event.body]
+        late.send(to, event)
+    assert list(received(pyftpd.home / "late").values()) == [event.body]
+
+
+async def test_a_server_that_ends_tls_without_a_word_takes_events(
+    tmp_path: Path, ftp_certificates: Certificates
+) -> None:
+    server = Pyftpd(tmp_path, ftp_certificates, lacks="close_notify")
+    server.start()
+    try:
+        await publish(lenient(server, "events"), event := lifecycle())
+        assert list(received(server.home / "events").values()) == [event.body]
+    finally:
+        server.stop()
 
 
 async def test_a_user_who_may_not_write_is_refused(tmp_path: Path, ftp_certificates: Certificates) -> None:

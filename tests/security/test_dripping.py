@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pika import frame
 import publishers.rabbitmq
 from activities.drm.config import DrmManaged
 from activities.drm.key import DrmError
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import AzureBlobLocation, FtpsLocation, HttpLocation, Location, S3CompatibleLocation
 from publishers import pace, publish
@@ -125,7 +126,10 @@ async def test_a_reply_of_an_ftp_server_has_its_time(drip: Drip) -> None:
 
 def test_a_file_of_an_ftp_server_comes_at_some_pace(drip: Drip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("activities.storage.ftps.storage.PIECE_SECONDS", 0.01)
-    with FtpScript({"SIZE": "213 9999"}, drip(b"x")) as server, opened(ftp(f"127.0.0.1:{server.port}")) as source:
+    with (
+        FtpScript({"SIZE": "213 9999"}, drip(b"x")) as server,
+        closing(storage_of(ftp(f"127.0.0.1:{server.port}"))) as source,
+    ):
         begin = time.monotonic()
         with pytest.raises(StorageError, match="stopped answering"):
             list(source.read(Entry("x", 9999), Span(0, 9999)))
@@ -160,7 +164,7 @@ def test_a_service_may_take_long_to_put_a_file_together(drip: Drip, tmp_path: Pa
     with (tmp_path / "x").open("wb") as file:
         file.truncate(SIZE)
     kept = {"upload": "u", "part size": str(8 << 20), "part 1": "1", "part 2": "2"}
-    with Raw(reply) as server, opened(s3(f"127.0.0.1:{server.port}")) as storage:
+    with Raw(reply) as server, closing(storage_of(s3(f"127.0.0.1:{server.port}"))) as storage:
         begin = time.monotonic()
         storage.upload(tmp_path / "x", "x", kept).finish()
         assert time.monotonic() - begin > 2 * STEP
@@ -178,7 +182,7 @@ def test_a_slow_host_may_take_long_for_a_whole_file(lead: Lead, drip: Drip, monk
         location = lead(f"127.0.0.1:{server.port}")
         assert isinstance(location, FtpsLocation | HttpLocation | S3CompatibleLocation | AzureBlobLocation)
         begin = time.monotonic()
-        with opened(location) as source:
+        with closing(storage_of(location)) as source:
             assert sum(map(len, source.read(Entry("x", size), Span(0, size)))) == size
         assert time.monotonic() - begin > pace.STEP_SECONDS
 

@@ -1,13 +1,14 @@
 """Hosts that a job names and that answer without end: refused before the worker's memory is theirs."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 from pika import frame, spec
 
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.base import StorageError
 from activities.storage.config import Location
 from publishers import check, publish
@@ -83,7 +84,10 @@ async def test_of_a_file_no_more_is_read_than_was_asked_for() -> None:
 def test_a_library_that_reads_on_behind_the_end_comes_to_one(tmp_path: Path) -> None:
     """So does botocore, where a service that shall say whether to send a file breaks off within its words."""
     (tmp_path / "x").write_bytes(b"content")
-    with Raw(lambda _: [b"HTTP/1.1 100 Continue\r\n"]) as server, opened(s3(f"127.0.0.1:{server.port}")) as storage:
+    with (
+        Raw(lambda _: [b"HTTP/1.1 100 Continue\r\n"]) as server,
+        closing(storage_of(s3(f"127.0.0.1:{server.port}"))) as storage,
+    ):
         [part] = (upload := storage.upload(tmp_path / "x", "x", {})).missing()
         with pytest.raises(StorageError, match="does not end"):
             upload.send(part, nothing)

@@ -1,5 +1,6 @@
 """One job does not reach what belongs to another: workspaces, chunks, the work store."""
 
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import pytest
 from activities.acquire import _file, choose
 from activities.errors import PrevalidationError
 from activities.mappings import MediaMappings
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.base import Entry, StorageError
 from activities.storage.config import FilesLocation
 from activities.validate import ValidateRequest, validate
@@ -53,9 +54,9 @@ async def test_no_location_holds_or_lies_in_the_work_folder(way: str, root: Path
     ways = {"itself": other, "the folder of all": other.parent, "around them": root, "a link": root / "link"}
     leading = location(ways.get(way, root / "in/../work" / other.name))
     for check in ("check_readable", "check_writable"):
-        with opened(leading) as storage, pytest.raises(StorageError, match="ENCODING_WORK_ROOT"):
+        with closing(storage_of(leading)) as storage, pytest.raises(StorageError, match="ENCODING_WORK_ROOT"):
             getattr(storage, check)()
-    with opened(leading) as storage, pytest.raises(StorageError, match="ENCODING_WORK_ROOT"):
+    with closing(storage_of(leading)) as storage, pytest.raises(StorageError, match="ENCODING_WORK_ROOT"):
         list(storage.entries())
     request = ValidateRequest(location(root / "in"), leading)
     with pytest.raises(PrevalidationError, match=r"ContentPublishing\.UriPath: .*ENCODING_WORK_ROOT"):
@@ -64,7 +65,7 @@ async def test_no_location_holds_or_lies_in_the_work_folder(way: str, root: Path
 
 async def test_a_link_in_a_source_does_not_lead_there(root: Path, other: Path) -> None:
     (root / "in/taken.mp4").symlink_to(other / "secret.mp4")
-    with opened(location(root / "in")) as storage:
+    with closing(storage_of(location(root / "in"))) as storage:
         found = {entry.name: entry.unusable for entry in storage.entries()}
         assert "link" in found["taken.mp4"]
         with pytest.raises(StorageError):

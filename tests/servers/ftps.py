@@ -112,7 +112,7 @@ def _descendants(pid: int) -> list[int]:
 LENIENT = """\
 import os, sys
 from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.handlers import DTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.servers import FTPServer
 
 class Handler(TLS_FTPHandler):
@@ -122,8 +122,14 @@ class Handler(TLS_FTPHandler):
         else:
             super().ftp_RNTO(path)
 
+class Curt(TLS_DTPHandler):
+    def _do_ssl_shutdown(self):
+        DTPHandler.close(self)
+
 port, user, password, home, certificate, key, permissions, connections, lacks = sys.argv[1:]
 Handler.proto_cmds = {name: how for name, how in Handler.proto_cmds.items() if name not in lacks.split()}
+if "close_notify" in lacks.split():
+    Handler.dtp_handler = Curt
 Handler.authorizer = DummyAuthorizer()
 Handler.authorizer.add_user(user, password, home, perm=permissions)
 Handler.certfile, Handler.keyfile = certificate, key
@@ -138,7 +144,7 @@ class Pyftpd:
 
     Args:
         connections: that it takes at once; 0 = any number.
-        lacks: commands that it does not know.
+        lacks: commands that it does not know; or `close_notify`, the words of TLS at the end of what it takes.
     """
 
     user = "events"

@@ -11,7 +11,7 @@ from activities.storage.base import Content, Kept, OnBytes, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.ftps.listing import size_of
 from publishers.atomic import temporary_name
-from publishers.ftp import Client
+from publishers.ftp import NO_FILE, Client
 
 PIECE = 1 << 18
 """Bytes that are sent at once."""
@@ -114,7 +114,7 @@ def file_size(client: Client, path: str) -> int | None:
     try:
         reply = client.sendcmd(f"SIZE {path}")
     except ftplib.error_perm as error:
-        if str(error).startswith("550"):
+        if str(error).startswith(NO_FILE):
             return None
         raise
     if (size := size_of(reply[3:].strip())) < 0:

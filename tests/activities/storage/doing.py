@@ -39,12 +39,12 @@ def nothing(_: int) -> None:
 
 
 async def entries(location: Location) -> list[Entry]:
-    with opened(location) as storage:
+    async with opened(location) as storage:
         return await listed(storage)
 
 
 async def look(location: Location, name: str) -> Entry:
-    with opened(location) as storage:
+    async with opened(location) as storage:
         [entry] = await looked_at(storage, [Entry(name, -1)])
         return entry
 
@@ -53,7 +53,7 @@ async def fetch(
     location: Location, name: str, to: Path, on_bytes: Callable[[int], None] = nothing, *, entry: Entry | None = None
 ) -> None:
     """`entry`: what was seen of the file earlier, instead of now."""
-    with opened(location) as storage:
+    async with opened(location) as storage:
         [known] = [entry] if entry else await looked_at(storage, [Entry(name, -1)])
         await fetched(storage, [(known, to)], on_bytes)
 
@@ -68,21 +68,21 @@ async def store(
     if not journal:
         assert isinstance(source, Path)
         journal = Journal(source.with_name(".journal"))
-    with opened(location) as storage:
+    async with opened(location) as storage:
         await stored(storage, [(source, name)], on_bytes, journal)
 
 
 async def delete(location: WritableLocation, name: str, journal: Journal | None = None) -> None:
-    with opened(location) as storage:
+    async with opened(location) as storage:
         await deleted(storage, [name], journal)
 
 
 async def check(location: Location, *, writable: bool) -> None:
     if writable and not isinstance(location, HttpLocation):
-        with opened(location) as storage:
+        async with opened(location) as storage:
             await stoppable(lambda _: storage.check_writable())
     else:
-        with opened(location) as source:
+        async with opened(location) as source:
             await stoppable(lambda _: source.check_readable())
 
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.azure import storage as azure
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import AzureBlobLocation
@@ -31,7 +31,7 @@ def location(address: str, key: str = KEY) -> AzureBlobLocation:
 
 
 def failure(place: AzureBlobLocation, *, writable: bool = False) -> StorageError:
-    with pytest.raises(StorageError) as caught, opened(place) as storage:
+    with pytest.raises(StorageError) as caught, closing(storage_of(place)) as storage:
         (storage.check_writable if writable else storage.check_readable)()
     assert place.credentials_secret not in f"{caught.value!r} {caught.value}"
     return caught.value
@@ -87,7 +87,7 @@ def test_what_is_no_key_is_refused_at_once() -> None:
 def test_an_archived_file_says_to_rehydrate_it(azurite: Blob, azure_place: Place) -> None:
     assert isinstance(azure_place.location, AzureBlobLocation)
     azure_place.put("x.mp4", b"content")
-    with opened(azure_place.location) as storage:
+    with closing(storage_of(azure_place.location)) as storage:
         [entry] = storage.entries()
         container = azurite.container(azure_place.location.uri_path.split("/")[4])
         container.get_blob_client("Kanal 1/ü/x.mp4").set_standard_blob_tier("Archive")

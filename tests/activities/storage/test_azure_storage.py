@@ -5,13 +5,13 @@ import gzip
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobBlock, BlobClient, BlobType, ContainerClient, ContentSettings
 
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.azure import upload as azure_upload
 from activities.storage.azure.storage import AzureBlobStorage
 from activities.storage.base import Entry, Span, StorageError
@@ -32,7 +32,7 @@ def location(azure_place: Place) -> AzureBlobLocation:
 
 @pytest.fixture
 def storage(location: AzureBlobLocation) -> Iterator[AzureBlobStorage]:
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         assert isinstance(storage, AzureBlobStorage)
         yield storage
 
@@ -160,11 +160,11 @@ def test_another_worker_sends_only_the_blocks_that_are_missing(
     location: AzureBlobLocation, azure_place: Place, tmp_path: Path
 ) -> None:
     (tmp_path / "local").write_bytes(content := os.urandom(4 * SMALL + 1))
-    with opened(location) as killed:
+    with closing(storage_of(location)) as killed:
         first = killed.upload(tmp_path / "local", "x.mp4", Journal(tmp_path / "journal").about("x.mp4"))
         for part in first.missing()[1:3]:
             first.send(part, nothing)
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         second = storage.upload(tmp_path / "local", "x.mp4", Journal(tmp_path / "journal").about("x.mp4"))
         left = second.missing()
         assert [part.start // SMALL for part in left] == [0, 3, 4]

@@ -1,12 +1,13 @@
 """What FTP servers can say, truly or not."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from activities.storage import opened, patience
+from activities.storage import patience, storage_of
 from activities.storage.base import StorageError
 from activities.storage.config import FtpsLocation
 from activities.storage.ftps import listing as ftp_listing
@@ -91,7 +92,7 @@ async def test_names_and_sizes_that_cannot_be_are_not_used() -> None:
 
 
 def test_no_answer_makes_a_place_that_of_another_host() -> None:
-    with Script({"PWD": '257 ".example.com/out"'}) as server, opened(scripted(server)) as storage:
+    with Script({"PWD": '257 ".example.com/out"'}) as server, closing(storage_of(scripted(server))) as storage:
         assert storage.place().startswith(f"ftp://127.0.0.1:{server.port}/.example.com/")
 
 

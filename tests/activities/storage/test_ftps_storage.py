@@ -5,17 +5,18 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from activities.storage import opened, patience
+from activities.storage import patience, storage_of
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import FtpsLocation
 from activities.storage.download import looked_at
 from activities.storage.journal import Journal
 from activities.storage.upload import stored
+from publishers.ftp import Client
 from tests.activities.storage.doing import Place, check, check_fails, delete, entries, fetch, nothing, store
 from tests.places import ftps as location
 from tests.servers.certificates import Certificates
@@ -135,6 +136,32 @@ async def test_what_another_upload_has_left_is_not_continued(place: Place, tmp_p
 
 
 @both_servers
+async def test_an_upload_that_comes_late_leaves_what_another_one_has_put_there(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "local").write_bytes(b"the same film")
+    replace = Client.replace
+    with closing(storage_of(place.location)) as storage, closing(storage_of(place.location)) as another:
+        late, quick = (each.upload(tmp_path / "local", "x", {}) for each in (storage, another))
+        for upload in (late, quick):
+            [part] = upload.missing()
+            upload.send(part, nothing)
+
+        def stand_still(client: Client, source: str, target: str) -> None:
+            monkeypatch.setattr(Client, "replace", replace)
+            quick.finish()
+            client.replace(source, target)
+
+        monkeypatch.setattr(Client, "replace", stand_still)
+        with pytest.raises(StorageError, match="renamed already") as caught:
+            late.finish()
+        assert caught.value.temporary
+        assert place.get("x") == b"the same film"
+        late.finish()
+    assert place.names() == ["x"]
+
+
+@both_servers
 async def test_deleting_takes_what_an_unfinished_upload_left(place: Place) -> None:
     place.put("x", b"1")
     place.put(".x.part", b"2")
@@ -146,7 +173,7 @@ async def test_deleting_takes_what_an_unfinished_upload_left(place: Place) -> No
 @both_servers
 async def test_a_part_of_a_file_is_read_and_the_next_one_as_well(place: Place) -> None:
     place.put("x", content := os.urandom(4 << 20))
-    with opened(place.location) as storage:
+    with closing(storage_of(place.location)) as storage:
         [entry] = await looked_at(storage, [Entry("x", -1)])
         for span in (Span(5, 2 << 20), Span(2 << 20, 4 << 20), Span(0, 1)):
             got = b"".join(map(bytes, storage.read(entry, span)))
@@ -159,7 +186,7 @@ async def test_a_part_of_a_file_is_read_and_the_next_one_as_well(place: Place) -
 @both_servers
 async def test_a_file_that_changes_is_not_mixed(place: Place) -> None:
     place.put("x", b"old" * 1_000_000)
-    with opened(place.location) as storage:
+    with closing(storage_of(place.location)) as storage:
         [entry] = await looked_at(storage, [Entry("x", -1)])
         pieces = storage.read(entry, Span(0, entry.size))
         next(pieces)
@@ -215,10 +242,10 @@ async def test_a_server_that_takes_one_connection_is_served_with_one(
     for path, name in files:
         path.write_text(name)
     with running(Pyftpd(tmp_path, ftp_certificates, connections=1)) as server:
-        with opened(at(server)) as storage:
+        with closing(storage_of(at(server))) as storage:
             await stored(storage, files, nothing, Journal(tmp_path / "journal"))
         assert [(server.home / name).read_text() for _, name in files] == [name for _, name in files]
-        with opened(at(server)) as one, opened(at(server)) as two:
+        with closing(storage_of(at(server))) as one, closing(storage_of(at(server))) as two:
             one.check_readable()
             with pytest.raises(StorageError, match="takes no more connections") as caught:
                 two.check_readable()
@@ -229,7 +256,7 @@ async def test_a_connection_that_broke_while_idle_is_replaced(
     ftps_place: Place, vsftpd: Vsftpd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("activities.storage.ftps.pool.FRESH_SECONDS", 0.0)
-    with opened(ftps_place.location) as storage:
+    with closing(storage_of(ftps_place.location)) as storage:
         storage.check_readable()
         vsftpd.break_off()
         storage.check_readable()
@@ -308,7 +335,7 @@ async def test_each_way_to_fail_has_its_words(vsftpd: Vsftpd, monkeypatch: pytes
 
 async def test_one_folder_is_one_place_however_it_is_written(vsftpd: Vsftpd, pyftpd: Pyftpd) -> None:
     def place(url: str, user: str, password: str) -> str:
-        with opened(location(url, user, password)) as storage:
+        with closing(storage_of(location(url, user, password))) as storage:
             return storage.place()
 
     port, user = vsftpd.port, vsftpd.account.name
@@ -327,5 +354,5 @@ async def test_one_folder_is_one_place_however_it_is_written(vsftpd: Vsftpd, pyf
     ],
 )
 def test_links_are_percent_encoded(folder: str, link: str) -> None:
-    with opened(location(folder, "me", "s3cret")) as storage:
+    with closing(storage_of(location(folder, "me", "s3cret"))) as storage:
         assert storage.link("dash/世#1.mpd") == link

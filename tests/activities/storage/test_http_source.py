@@ -2,12 +2,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from activities.storage import download, opened
+from activities.storage import download, storage_of
 from activities.storage.base import Entry, Span, StorageError
 from activities.storage.config import HttpLocation
 from activities.storage.http import connections as http_connections
@@ -41,17 +42,17 @@ def location(address: str, user: str | None = None, password: str | None = None)
 
 
 def names(address: str) -> list[str]:
-    with opened(location(address)) as source:
+    with closing(storage_of(location(address))) as source:
         return [entry.name for entry in source.entries()]
 
 
 def read(address: str, entry: Entry = FILE, span: Span | None = None) -> bytes:
-    with opened(location(address)) as source:
+    with closing(storage_of(location(address))) as source:
         return b"".join(bytes(piece) for piece in source.read(entry, span or Span(0, entry.size)))
 
 
 def failure(where: HttpLocation) -> StorageError:
-    with pytest.raises(StorageError) as caught, opened(where) as source:
+    with pytest.raises(StorageError) as caught, closing(storage_of(where)) as source:
         source.check_readable()
     return caught.value
 
@@ -128,7 +129,7 @@ def test_credentials_stay_with_the_server_they_are_for() -> None:
     with (
         Raw(lambda _: LISTING) as other,
         Raw(lambda _: answer(b"", f"Location: {other.url}/", status="302 Found")) as server,
-        opened(location(server.url, "user", "password")) as source,
+        closing(storage_of(location(server.url, "user", "password"))) as source,
     ):
         source.check_readable()
         assert "Authorization: Basic dXNlcjpwYXNzd29yZA==" in server.requests[0]
@@ -350,7 +351,7 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
     spellings = ["http://Host/a b/c", "HTTP://host:80/a%20b/%63/", "http://host/a%20b/./c/"]
     found = set()
     for spelling in spellings:
-        with opened(location(spelling)) as source:
+        with closing(storage_of(location(spelling))) as source:
             found.add(source.place())
     assert found == {"http://host/a%20b/c/"}
 
@@ -358,5 +359,5 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
 def test_credentials_are_complete_or_absent() -> None:
     with pytest.raises(ValueError, match="belong together"):
         location("http://host/", "user")
-    with pytest.raises(StorageError, match="colon"), opened(location("http://host/", "a:b", "password")):
+    with pytest.raises(StorageError, match="colon"), closing(storage_of(location("http://host/", "a:b", "password"))):
         pass

@@ -4,12 +4,12 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from activities.storage import lanes, opened
+from activities.storage import lanes, storage_of
 from activities.storage.base import Kept
 from activities.storage.config import FilesLocation
 from activities.storage.download import fetched
@@ -39,7 +39,7 @@ async def test_many_transfers_keep_neither_requests_nor_others_waiting(files_pla
     for name in NAMES[:4]:
         files_place.put(name, b"x")
     known = await entries(files_place.location)
-    with opened(files_place.location) as storage, held() as hold:
+    with closing(storage_of(files_place.location)) as storage, held() as hold:
 
         def count(size: int) -> None:
             if size:  # in a lane

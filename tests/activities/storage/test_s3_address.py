@@ -1,9 +1,10 @@
+from contextlib import closing
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.config import AmazonS3Location, S3CompatibleLocation
 
 KEYS = {"CredentialsName": "key", "CredentialsSecret": "secret"}
@@ -94,7 +95,7 @@ def test_one_folder_is_one_place_however_it_is_written() -> None:
     ]
     places = set()
     for location in spellings:
-        with opened(location) as storage:
+        with closing(storage_of(location)) as storage:
             places.add(storage.place())
     assert places == {"https://s3.amazonaws.com/media/a%20b/"}
 
@@ -154,5 +155,5 @@ def test_credentials_of_the_worker_are_shown_to_amazon_alone() -> None:
     ],
 )
 def test_links_are_percent_encoded(location: AmazonS3Location | S3CompatibleLocation, link: str) -> None:
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         assert storage.link("x+世/1#.mpd") == link

@@ -4,7 +4,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from activities.storage import opened
+from activities.storage import storage_of
 from activities.storage.base import Digest, Entry, StorageError
 from activities.storage.config import AmazonS3Location
 from activities.storage.journal import Journal
@@ -118,7 +118,7 @@ async def test_put_object_is_all_that_publishing_needs(s3: S3, folder: str, tmp_
 
 async def test_a_role_is_assumed_once_and_again_before_its_time_is_over(s3: S3, folder: str) -> None:
     location = s3_location(s3, folder, S3.lister, RoleArnToAssume=S3.everything, RoleSessionDurationInSeconds=900)
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         assert isinstance(storage, S3Storage)
         credentials = storage._client._request_signer._credentials
         keys = []
@@ -160,13 +160,13 @@ async def test_a_killed_worker_sends_only_the_missing_parts(s3: S3, folder: str,
     (tmp_path / "x").write_bytes(content)
     location = s3_location(s3, folder)
     first = Journal(tmp_path / "journal")
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         begun = storage.upload(tmp_path / "x", "x.mp4", first.about("x.mp4"))
         for part in begun.missing()[:3]:
             await asyncio.to_thread(begun.send, part, lambda _: None)
     assert s3_folder(s3, folder).names() == []
     again = Journal(tmp_path / "journal")
-    with opened(location) as storage:
+    with closing(storage_of(location)) as storage:
         assert [part.start for part in storage.upload(tmp_path / "x", "x.mp4", again.about("x.mp4")).missing()] == [
             3 * upload.PART
         ]
@@ -188,7 +188,7 @@ async def test_an_upload_that_the_service_has_lost_begins_anew(s3: S3, folder: s
     content = os.urandom(2 * upload.PART)
     (tmp_path / "x").write_bytes(content)
     journal = Journal(tmp_path / "journal")
-    with opened(s3_location(s3, folder)) as storage:
+    with closing(storage_of(s3_location(s3, folder))) as storage:
         begun = storage.upload(tmp_path / "x", "x.mp4", journal.about("x.mp4"))
         first, second = begun.missing()
         await asyncio.to_thread(begun.send, first, lambda _: None)
@@ -208,7 +208,7 @@ async def test_a_lost_answer_to_the_last_request_does_not_send_all_again(s3: S3,
     kept: dict[str, str] = {}
     with (
         Proxy(s3.port) as proxy,
-        opened(s3_location(s3, folder, EndpointUrl=f"http://127.0.0.1:{proxy.port}")) as storage,
+        closing(storage_of(s3_location(s3, folder, EndpointUrl=f"http://127.0.0.1:{proxy.port}"))) as storage,
     ):
         begun = storage.upload(tmp_path / "x", "x.mp4", kept)
         for part in begun.missing():
@@ -226,7 +226,7 @@ async def test_a_lost_answer_to_the_last_request_does_not_send_all_again(s3: S3,
 async def test_deleting_takes_an_unfinished_upload_away(s3: S3, folder: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(bytes(2 * upload.PART))
     kept: dict[str, str] = {}
-    with opened(s3_location(s3, folder)) as storage:
+    with closing(storage_of(s3_location(s3, folder))) as storage:
         begun = storage.upload(tmp_path / "x", "x.mp4", kept)
         await asyncio.to_thread(begun.send, begun.missing()[0], lambda _: None)
         assert unfinished(s3, folder) == [f"{folder}/x.mp4"]
@@ -280,7 +280,7 @@ async def test_the_stores_own_checksum_is_used_where_it_is_of_the_whole_file(
     for size, name in ((9, "small"), (9 * MIB, "large")):
         (tmp_path / name).write_bytes(os.urandom(size))
         await store(s3_location(s3, folder), tmp_path / name, name)
-    with opened(s3_location(s3, folder)) as storage:
+    with closing(storage_of(s3_location(s3, folder))) as storage:
         small = await asyncio.to_thread(storage.look, Entry("small", -1))
         large = await asyncio.to_thread(storage.look, Entry("large", -1))
     md5 = hashlib.md5((tmp_path / "small").read_bytes(), usedforsecurity=False).digest()

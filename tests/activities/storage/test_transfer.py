@@ -4,13 +4,14 @@ import hashlib
 import json
 import tracemalloc
 import zlib
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from activities.storage import opened, patience
+from activities.storage import patience, storage_of
 from activities.storage.base import Digest, Entry, Span, StorageError
 from activities.storage.download import LARGEST, PIECE, Download, fetched, listed
 from activities.storage.journal import Journal
@@ -79,7 +80,7 @@ def test_parts_are_not_listed_before_they_are_needed(tmp_path: Path) -> None:
 async def test_files_that_have_no_room_together_are_not_begun(files_place: Place, full_disk: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         files_place.put(name, bytes(40_000))
-    with opened(files_place.location) as storage:
+    with closing(storage_of(files_place.location)) as storage:
         wanted = [(entry, full_disk / entry.name) for entry in await listed(storage)]
         with pytest.raises(StorageError, match=r"no space is left .* 80000 bytes .* 65536 are free") as caught:
             await fetched(storage, wanted, lambda _: None)
