@@ -235,7 +235,7 @@ async def _check_sound(files: dict[str, Path], request: AudioRequest) -> None:
     for rendition in request.plan.audio:
         track = request.audio[rendition.track]
         encoded = await _encoded(files[rendition.name], AudioStream, f"sound of {named([track])}")
-        silence = max(0.0, request.plan.picture - track.duration)
+        silence = 0.0 if rendition.is_copied else max(0.0, request.plan.picture - track.duration)
         heard = encoded.duration - silence
         if track.exact and not _reaches(heard, track.duration):
             raise _incomplete(f"sound of {named([track])}", heard, track.duration)

@@ -104,7 +104,7 @@ async def extract_images(request: ImagesRequest) -> Images:
 
 async def _extract(source: Input, video: VideoTrack, percent: float, quality: int, output: Path) -> None:
     """Where pictures end before the duration that the container tells, the last one is taken."""
-    at = video.duration * percent / 100
+    at = video.end * percent / 100
     commands = [image_command(source, video, at, quality, output)]
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
     for command in commands:

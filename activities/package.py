@@ -22,7 +22,7 @@ from activities.media.packager import Output, Shown
 from activities.naming import TEXT, Naming
 from activities.plan import AudioRendition, Plan, unique_names
 from activities.prepare import PreparedText
-from activities.processing import CHANNELS, Archiving, OutputFormat
+from activities.processing import Archiving, OutputFormat, channels_of
 from activities.series import shortened, written_out
 from activities.store.work import at_work
 from activities.workspace import attempt_folder, fresh
@@ -240,7 +240,8 @@ def _track_names(request: PackageRequest) -> dict[int, tuple[str, bool]]:
 def _label(name: str, rendition: AudioRendition, made: list[AudioRendition]) -> str:
     """In DASH the label tells choices apart: players switch among the bitrates of one, and not between layouts."""
     plainest = min(
-        (r for r in made if (r.track, r.format) == (rendition.track, rendition.format)), key=lambda r: CHANNELS[r.sound]
+        (r for r in made if (r.track, r.format) == (rendition.track, rendition.format)),
+        key=lambda r: channels_of(r.sound),
     )
     return name if rendition.sound == plainest.sound else f"{name} ({rendition.sound})"
 

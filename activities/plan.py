@@ -15,7 +15,7 @@ from activities.media.encoders import ten_bit_ffmpeg
 from activities.media.pictures import pictures
 from activities.media.probe import ProbeError
 from activities.naming import AUDIO, VIDEO, Naming
-from activities.processing import CHANNELS, AudioFormat, AudioRepresentation, ContentProcessing
+from activities.processing import AudioFormat, AudioRepresentation, ContentProcessing, sound_of
 from activities.store.work import at_work
 from activities.tracks import AudioTrack, Mapped, VideoTrack, named
 
@@ -100,7 +100,7 @@ class AudioRendition:
     bitrate: int
     """kbit/s"""
     sound: str
-    """`Mono`, `Stereo` or `5.1`"""
+    """`Mono`, `Stereo` or `5.1`; where it is not encoded, also `8 channels`."""
     descriptive: bool = False
     format: AudioFormat = "AAC"
     is_copied: bool = False
@@ -188,7 +188,7 @@ def _planned(request: PlanRequest) -> Plan:
     mapped, settings = request.mapped, request.processing
     naming = settings.naming or Naming()
     if settings.video_format == "DoNotEncode":
-        return _of_variants(mapped, settings.audio_representations, naming)
+        return _of_variants(mapped, settings)
     durations = [mapped.video.end] if mapped.video else [track.duration for track in mapped.audio]
     return Plan(
         video=video_renditions(mapped.video, settings, naming.video) if mapped.video else [],
@@ -208,8 +208,9 @@ def _sound(request: PlanRequest) -> list[AudioRendition]:
     return audio_renditions(request.mapped, settings.audio_representations, naming.audio)
 
 
-def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming: Naming) -> Plan:
+def _of_variants(mapped: Mapped, settings: ContentProcessing) -> Plan:
     """Everything as it is; sound that players do not take, or that is asked for otherwise, is encoded."""
+    asked, naming = settings.audio_representations, settings.naming or Naming()
     codecs = [PACKAGED_CODECS.get(track.codec, track.codec) for track in mapped.variants]
     described = list(zip(mapped.variants, codecs, strict=True))
     names = unique_names(f"{naming.video}-{codec}-{track.height}-{track.bitrate}k" for track, codec in described)
@@ -222,6 +223,7 @@ def _of_variants(mapped: Mapped, asked: list[AudioRepresentation] | None, naming
         audio=[_copied(r, mapped.audio[r.track], asked) for r in audio_renditions(mapped, asked, naming.audio)],
         gop_seconds=LONGEST_GOP,
         duration=max(durations, default=0.0),
+        normalize=settings.normalize_audio,
     )
 
 
@@ -229,10 +231,10 @@ def _copied(rendition: AudioRendition, track: AudioTrack, asked: list[AudioRepre
     """`rendition` as it is in the source, where that can be packaged."""
     if asked or track.mono or track.codec not in PACKAGED_SOUND:
         return rendition
-    sound = next((name for name, count in CHANNELS.items() if count == track.channels), f"{track.channels} channels")
     bitrate = track.bitrate or rendition.bitrate
     made = PACKAGED_SOUND[track.codec]
-    return replace(rendition, bitrate=bitrate, sound=sound, format=made, is_copied=True, source=named([track]))
+    sound, source = sound_of(track.channels), named([track])
+    return replace(rendition, bitrate=bitrate, sound=sound, format=made, is_copied=True, source=source)
 
 
 def video_renditions(source: VideoTrack, settings: ContentProcessing, start: str = VIDEO) -> list[VideoRendition]:
@@ -299,10 +301,13 @@ def audio_renditions(
 
 
 def unique_names(names: Iterable[str], again: str = "{}-{}") -> list[str]:
-    """The same names, with `-2`, `-3`, … behind those that stand there already, or as `again` forms it."""
-    seen: dict[str, int] = {}
-    unique = []
+    """The same names, with `-2`, `-3`, … behind those that are given already, or as `again` forms it."""
+    numbers: dict[str, int] = {}
+    unique: dict[str, None] = {}
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else again.format(name, seen[name]))
-    return unique
+        free = name
+        while free in unique:
+            numbers[name] = numbers.get(name, 1) + 1
+            free = again.format(name, numbers[name])
+        unique[free] = None
+    return [*unique]

@@ -122,5 +122,6 @@ def _described(file: Path, track: TextTrack, mapped: Mapped) -> TextFile:
 
 def _length(mapped: Mapped) -> int | None:
     """Of the film, in milliseconds; None where its files do not say."""
-    longest = max((track.duration for track in (mapped.video, *mapped.audio) if track), default=0.0)
-    return math.ceil(longest * 1000) or None
+    film = mapped.video
+    ends = [film.end if film and film.duration else 0.0, *(track.duration for track in mapped.audio)]
+    return math.ceil(max(ends) * 1000) or None

@@ -14,6 +14,8 @@ AudioFormat = Literal["AAC", "AC3"]
 Archiving = Literal["None", "Tar", "SingleTar"]
 Sound = Literal["Mono", "Stereo", "5.1"]
 CHANNELS: dict[str, int] = {"Mono": 1, "Stereo": 2, "5.1": 6}
+OTHER_SOUND = "{} channels"
+"""What is called by their number: sound that is not encoded has as many as there are."""
 AAC_MOST = 288
 """kbit/s of one channel: 6144 bits in each of the 46.875 frames of a second."""
 AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
@@ -26,6 +28,16 @@ def bitrates(audio_format: AudioFormat, sound: str) -> range | list[int]:
     if audio_format == "AC3":
         return [kbps for kbps in AC3_BITRATES if kbps >= AC3_LEAST[sound]]
     return range(8, AAC_MOST * CHANNELS[sound] + 1)
+
+
+def sound_of(channels: int) -> str:
+    """The name of a layout, by its number of channels."""
+    return next((name for name, count in CHANNELS.items() if count == channels), OTHER_SOUND.format(channels))
+
+
+def channels_of(sound: str) -> int:
+    """The reverse."""
+    return CHANNELS.get(sound) or int(sound.removesuffix(OTHER_SOUND.format("")))
 
 
 def _listed(value: Any) -> Any:
@@ -105,4 +117,9 @@ class ContentProcessing(Drm):
         )
         if self.video_format == "DoNotEncode" and (names := [name for name, value in asked if value]):
             raise ValueError(f"VideoFormat is DoNotEncode, which changes no picture; remove {', '.join(names)}")
+        if self.video_format == "DoNotEncode" and self.normalize_audio and not self.audio_representations:
+            raise ValueError(
+                "NormalizeAudio: VideoFormat is DoNotEncode, which packages sound as it is; remove NormalizeAudio, "
+                "or ask for AudioRepresentations: with them, sound is encoded"
+            )
         return self

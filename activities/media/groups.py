@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from activities.plan import AudioRendition
-from activities.processing import CHANNELS
+from activities.processing import channels_of
 
 CODECS = {"AAC": "mp4a.40.2", "AC3": "ac-3"}
 """A format, and its name in playlists. AAC comes first: everything plays it."""
@@ -37,7 +37,8 @@ def _group(audio_format: str, step: int) -> str:
 
 def _steps(made: Iterable[AudioRendition], track: int, audio_format: str) -> list[AudioRendition]:
     return sorted(
-        (r for r in made if (r.track, r.format) == (track, audio_format)), key=lambda r: (CHANNELS[r.sound], r.bitrate)
+        (r for r in made if (r.track, r.format) == (track, audio_format)),
+        key=lambda r: (channels_of(r.sound), r.bitrate),
     )
 
 

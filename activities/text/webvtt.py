@@ -18,6 +18,8 @@ SETTING = re.compile(
     re.ASCII,
 )
 
+COMMENT = re.compile(r"NOTE(?:[ \t].*)?")
+"""First line of a block. A name that only begins like that is one."""
 HEAD = re.compile(r"[ \t]*(?:STYLE|REGION)[ \t]*")
 ELSEWHERE = re.compile(r"@import|\burl\(|\bimage-set\(", re.IGNORECASE)
 """What the standard forbids players to fetch; not all of them know."""
@@ -61,17 +63,21 @@ def _blocks(text: str) -> Iterator[list[str]]:
 
 
 def _cue(block: list[str]) -> Cue | None:
-    if block[0].startswith("NOTE"):
+    if COMMENT.fullmatch(block[0]):
         return None
     for place, line in enumerate(block[:2]):
         if match := TIMING.fullmatch(line.strip(" \t")):
             numbers = [int(number or 0) for number in match.groups()[:8]]
             start, end = _milliseconds(*numbers[:4]), _milliseconds(*numbers[4:])
             settings = " ".join(_settings(match[9] or ""))
-            # A name that begins another kind of block would take the cue away; nobody sees it.
-            name = block[0].strip() if place and block[0].isprintable() and not HEAD.fullmatch(block[0]) else ""
-            return Cue(start, end, "\n".join(block[place + 1 :]), settings, name)
+            return Cue(start, end, "\n".join(block[place + 1 :]), settings, _name(block[0]) if place else "")
     return None
+
+
+def _name(line: str) -> str:
+    """Of a cue; none where it would begin another kind of block, which takes the cue away: nobody sees names."""
+    name = line.strip()
+    return name if line.isprintable() and not HEAD.fullmatch(name) and not COMMENT.fullmatch(name) else ""
 
 
 def _settings(text: str) -> Iterator[str]:

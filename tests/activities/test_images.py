@@ -47,6 +47,19 @@ async def test_images_are_of_the_asked_moments(root: Path, fade: VideoTrack) -> 
     assert (stream["codec_name"], stream["width"], stream["height"]) == ("mjpeg", 320, 180)
 
 
+@pytest.mark.usefixtures("fade")
+async def test_moments_are_of_the_film_where_its_picture_is_late(root: Path, tmp_path: Path) -> None:
+    source = tmp_path / "late.mkv"
+    sound = ["-f", "lavfi", "-i", "sine=duration=14"]
+    picture = ["-itsoffset", "4", "-i", str(tmp_path / "fade.mp4")]
+    _run(*picture, *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(source))
+    late = await located(source)
+    assert late.end == pytest.approx(14, abs=0.1)
+    images = await extracted(root, late, Intervals=[0, 25, 64.3, 100])
+    grey = [brightness(root / "out/images" / name) for name in images.names]
+    assert grey == pytest.approx([0, 0, 128, 254], abs=10)
+
+
 async def test_the_last_picture_is_found_where_sound_goes_on(root: Path, clip: Clips, tmp_path: Path) -> None:
     assert root.is_dir()
     source = tmp_path / "long.mkv"

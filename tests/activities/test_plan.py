@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from activities import plan as module
 from activities.cuts import Cutter
@@ -269,10 +270,16 @@ def test_every_track_is_heard_and_names_differ() -> None:
     ]
 
 
-@given(st.lists(st.sampled_from(["audio-en", "audio-de", "audio-fr"])))
+@given(st.lists(st.sampled_from(["audio-en", "audio-en-2", "audio-de", "audio-de-2-2"])))
 def test_names_are_unique(names: list[str]) -> None:
     made = unique_names(names)
     assert len(set(made)) == len(made) == len(names)
+    assert unique_names(["text-en", "text-en-2", "text-en", "text-en"]) == [
+        "text-en",
+        "text-en-2",
+        "text-en-3",
+        "text-en-4",
+    ]
 
 
 async def planned(mapped: Mapped, **fields: Any) -> Plan:
@@ -329,6 +336,16 @@ async def test_a_picture_that_was_planned_before_only_gets_its_sound() -> None:
     both = await Running()(plan, PlanRequest(JOB_ID, mapped, settings, replace(picture, in_one_piece="it was seen")))
     assert both == replace(await Running()(plan, PlanRequest(JOB_ID, mapped, settings)), in_one_piece="it was seen")
     assert [rendition.language for rendition in both.audio] == ["en", "de"]
+
+
+async def test_sound_is_normalized_where_it_is_encoded() -> None:
+    mapped = Mapped(source(320, 180), [sound(2)], [], [source(320, 180)])
+    section: dict[str, Any] = {"VideoFormat": "DoNotEncode", "NormalizeAudio": True}
+    asked = [{"BitrateInKbps": 64}]
+    made = await planned(mapped, **section, AudioRepresentations=asked)
+    assert (made.normalize, [r.is_copied for r in made.audio]) == (True, [False])
+    with pytest.raises(ValidationError, match=r"NormalizeAudio: .* remove NormalizeAudio, or ask for AudioRepresent"):
+        await planned(mapped, **section)
 
 
 async def test_sound_alone_has_no_chunks() -> None:

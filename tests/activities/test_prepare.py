@@ -19,11 +19,13 @@ from tests.clips import Clips, _run, srt_file, vtt_file
 pytestmark = pytest.mark.usefixtures("root")
 
 
-async def prepared(*files: Path, length: float = 0, frame_rate: str = "25/1") -> Prepared:
+async def prepared(*files: Path, length: float = 0, frame_rate: str = "25/1", start: float = 0) -> Prepared:
     tracks = [
         TextTrack(in_workspace(file, number), "en", TEXT_FORMATS[file.suffix]) for number, file in enumerate(files, 1)
     ]
-    film = VideoTrack(SourceFile("movie.mp4", "movie.mp4", 1), 0, "h264", 320, 180, frame_rate, length, None, 100)
+    film = VideoTrack(
+        SourceFile("movie.mp4", "movie.mp4", 1), 0, "h264", 320, 180, frame_rate, length, None, 100, start
+    )
     return await Running()(prepare_text, PrepareRequest(JOB_ID, Mapped(film, [], tracks)))
 
 
@@ -37,6 +39,15 @@ async def test_both_formats_become_webvtt(write: Callable[[Path], Path], tmp_pat
     content = text(await prepared(write(tmp_path / name)))
     assert content.startswith("WEBVTT\n")
     assert "00:00:01.000 --> 00:00:01.800\nGrüße, 世界\n" in content
+
+
+async def test_words_are_shown_to_the_end_of_a_late_picture(tmp_path: Path) -> None:
+    cues = ((1, 2, "first"), (104, 106, "last"), (111, 112, "none"))
+    content = text(await prepared(srt_file(tmp_path / "text.srt", cues), length=100, start=10))
+    assert "00:01:44.000 --> 00:01:46.000\nlast\n" in content
+    assert "none" not in content
+    content = text(await prepared(srt_file(tmp_path / "text.srt", cues), start=10))  # of a length that nobody knows
+    assert "none" in content
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"prose, no subtitles\n", bytes(1000)], ids=range(4))
@@ -134,11 +145,15 @@ STYLED = (
 )
 
 
+NAMED = "NOTES\n00:40.240 --> 00:42.040\na &lt; b --&gt; c\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("a.srt", b"1\n00:00:40,240 --> 00:00:42,040\na < b --&gt; c\n"),
         ("a.vtt", STYLED.encode()),
+        ("a.vtt", f"WEBVTT\n\n{NAMED}".encode()),
         ("a.ttml", TTML.encode()),
         ("a.dfxp", TTML.encode("utf-16")),
         ("a.itt", TTML.encode()),

@@ -1,5 +1,6 @@
 """`DoNotEncode`: variants are packaged as they are, or refused with the file and the reason."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from activities.encode import AudioRequest, encode_audio
 from activities.errors import EncodingError
 from activities.join import Joined
+from activities.package import PackageRequest, package
 from activities.plan import Plan, PlanRequest, plan
-from activities.processing import ContentProcessing
+from activities.processing import ContentProcessing, channels_of
 from activities.tracks import Mapped, VideoTrack
 from activities.variants import CopyRequest, copy_video
 from activities.workspace import workspace
@@ -17,6 +19,7 @@ from tests.activities.reading import decoded, frames, streams
 from tests.activities.running import JOB_ID, Running
 from tests.activities.tracks import audio_tracks, in_workspace, video_track
 from tests.clips import Clips, _run
+from tests.integration.players import decoded_tracks
 
 SECTION = ContentProcessing.model_validate({"VideoFormat": "DoNotEncode", "Naming": {"VideoChunksPattern": "movie"}})
 
@@ -131,3 +134,39 @@ async def test_sound_that_players_take_is_copied_and_other_is_encoded(root: Path
     heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, drawn))
     first = workspace(JOB_ID) / heard.paths[drawn.audio[0].name]
     assert decoded(first, "-map", "0:a", "-f", "s16le") == decoded(source, "-map", "0:a", "-f", "s16le")
+
+
+async def test_copied_sound_may_end_before_the_picture(root: Path, clip: Clips, folder: Path) -> None:
+    assert root.is_dir()
+    film = await video_track(variant(folder, "long.mp4", seconds=4))
+    tracks = await audio_tracks(clip(), in_workspace(clip(), 2))
+    drawn = await Running()(plan, PlanRequest(JOB_ID, Mapped(film, tracks, [], [film]), SECTION))
+    assert drawn.picture - tracks[0].duration > 1
+    assert drawn.audio[0].is_copied
+    heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, drawn))
+    copy = workspace(JOB_ID) / heard.paths["audio-en"]
+    assert float(streams(copy)[0]["duration"]) == pytest.approx(tracks[0].duration, abs=0.1)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(("layout", "channels"), [("7.1", 8), ("5.0", 5)])
+async def test_copied_sound_of_any_layout_is_packaged(
+    layout: str, channels: int, clip: Clips, folder: Path, serve_folder: Callable[[Path], str]
+) -> None:
+    source = folder / f"{layout}.mp4"
+    sound = ["-map", "0:v", "-c:v", "copy", "-map", "0:a", "-af", f"aformat=channel_layouts={layout}"]
+    _run("-i", str(clip()), *sound, str(source))
+    film, tracks = await video_track(source, in_workspace(source)), await audio_tracks(source, in_workspace(source))
+    drawn = await Running()(plan, PlanRequest(JOB_ID, Mapped(film, tracks, [], [film]), SECTION))
+    assert [(r.sound, channels_of(r.sound)) for r in drawn.audio] == [(f"{channels} channels", channels)]
+    copy = await Running()(copy_video, CopyRequest(JOB_ID, [film], drawn))
+    heard = await Running()(encode_audio, AudioRequest(JOB_ID, tracks, drawn))
+    made = await Running()(package, PackageRequest(JOB_ID, drawn, ["Dash", "Hls"], copy.paths, heard.paths))
+    for form in made.formats:
+        output = workspace(JOB_ID) / form.root
+        address = serve_folder(output)
+        for link in form.links.values():
+            assert [t.kind for t in decoded_tracks(f"{address}/{link}")] == ["video", "audio"]
+    whole = b"".join((output / "hls/audio-en" / part).read_bytes() for part in ("init.mp4", "1.m4s"))
+    (folder / "whole.mp4").write_bytes(whole)
+    assert streams(folder / "whole.mp4")[0]["channels"] == channels

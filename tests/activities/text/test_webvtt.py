@@ -41,6 +41,24 @@ def test_no_block_of_a_file_takes_a_cue_away(webvtt: Reader) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["NOTE1", "NOTES of a sound", "NOTE-", "note", "STYLES"])
+def test_a_name_that_only_begins_like_a_comment_is_one(name: str, webvtt: Reader) -> None:
+    cue = "00:00:01.000 --> 00:00:02.000\nhi\n"
+    assert webvtt(f"WEBVTT\n\n{name}\n{cue}") == f"WEBVTT\n\n{name.strip()}\n{cue}"
+
+
+@pytest.mark.parametrize("name", [" NOTE", "\tNOTE 1", "\N{NO-BREAK SPACE}STYLE"])
+def test_a_name_that_would_become_another_block_is_left_out(name: str, webvtt: Reader) -> None:
+    cue = "00:00:01.000 --> 00:00:02.000\nhi\n"
+    assert webvtt(f"WEBVTT\n\n{name}\n{cue}") == f"WEBVTT\n\n{cue}"
+
+
+@pytest.mark.parametrize("first", ["NOTE", "NOTE ", "NOTE\tof the author", "NOTE 1"])
+def test_a_comment_is_left_out(first: str, webvtt: Reader) -> None:
+    cue = "00:00:01.000 --> 00:00:02.000\nhi\n"
+    assert webvtt(f"WEBVTT\n\n{first}\n{cue}\n{cue}") == f"WEBVTT\n\n{cue}"
+
+
 def test_blanks_around_a_time_cost_nothing(webvtt: Reader) -> None:
     blanks = " \t" * 50_000
     late = f"00:00.000 --> 00:01.000{blanks}{'x' * 501}\nhi\n\n"
