@@ -1,6 +1,7 @@
 """The end of every job: nothing of it stays in the work folder, nor at its place if it did not succeed."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from temporalio import activity
 
@@ -12,7 +13,8 @@ from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.download import looked_at
-from activities.storage.upload import deleted
+from activities.storage.patience import persistently
+from activities.storage.threads import stoppable
 from activities.store.work import emptied
 from activities.tracks import SourceFile
 from activities.withdraw import taken_back
@@ -77,6 +79,6 @@ async def _delete_unchanged(storage: Storage, file: SourceFile) -> None:
         activity.logger.warning("%s is not deleted: %s", file.name, error)
         return
     if (entry.size, entry.version) == (file.size, file.version):
-        await deleted(storage, [file.name])
+        await stoppable(partial(persistently, partial(storage.delete, file.name, {})))
     else:
         activity.logger.warning("%s is not deleted: it has changed since the job has read it", file.name)

@@ -172,6 +172,9 @@ class Storage(Source, Protocol):
     def delete(self, name: str, kept: Kept) -> None:
         """Remove the file `name`, and what an unfinished upload (see `kept`) has left of it, if they are there."""
 
+    def withdraw(self, name: str, kept: Kept) -> None:
+        """The same for what a job has published; an empty file may stay where nothing may be removed."""
+
     def check_writable(self) -> None:
         """Fail unless files can be written; leaves nothing behind."""
 

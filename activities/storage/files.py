@@ -93,6 +93,10 @@ class FilesStorage:
                 for path in (folder / target.name, temporary_name(folder / target.name)):
                     path.unlink(missing_ok=True)
 
+    def withdraw(self, name: str, kept: Kept) -> None:
+        """See base class."""
+        self.delete(name, kept)
+
     def check_readable(self) -> None:
         """See base class."""
         with (

@@ -37,7 +37,7 @@ async def deleted(
     in_order: bool = False,
     only_while: Callable[[], Awaitable[bool]] = _always,
 ) -> bool:
-    """Remove files, several at once, and what unfinished uploads have left of them; returns whether it removed all.
+    """Withdraw files, several at once, and what unfinished uploads have left of them; tells whether it did so for all.
 
     Args:
         in_order: one after the other.
@@ -47,14 +47,14 @@ async def deleted(
     for first in range(0, len(names), lanes):
         if not await only_while():
             return False
-        await for_each(names[first : first + lanes], partial(_delete, storage, journal), lanes)
+        await for_each(names[first : first + lanes], partial(_withdraw, storage, journal), lanes)
     return True
 
 
-def _delete(storage: Storage, journal: Journal | None, name: str, stop: Stop) -> None:
+def _withdraw(storage: Storage, journal: Journal | None, name: str, stop: Stop) -> None:
     kept = journal.about(name) if journal else {}
     kept.pop(DONE, None)  # before it is true: a killed worker must not leave it behind
-    persistently(partial(storage.delete, name, kept), stop)
+    persistently(partial(storage.withdraw, name, kept), stop)
 
 
 class _Sending:

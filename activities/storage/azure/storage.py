@@ -107,6 +107,10 @@ class AzureBlobStorage:
                 put(blob, b"", {})
                 _delete(blob)
 
+    def withdraw(self, name: str, kept: Kept) -> None:
+        """See base class."""
+        self.delete(name, kept)
+
     def check_readable(self) -> None:
         """See base class."""
         for entry in self.entries():

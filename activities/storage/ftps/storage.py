@@ -110,6 +110,10 @@ class FtpsStorage:
                         raise
         kept.pop(BEGUN, None)
 
+    def withdraw(self, name: str, kept: Kept) -> None:
+        """See base class."""
+        self.delete(name, kept)
+
     def check_readable(self) -> None:
         """See base class."""
         with self._using("the folder cannot be read") as client:

@@ -81,6 +81,13 @@ class S3Storage:
         return upload(self._target(name), source, kept)
 
     def delete(self, name: str, kept: Kept) -> None:
+        """See base class."""
+        target = self._target(name)
+        target.abort(kept)
+        with self._explained(f"{target.shown} cannot be deleted"):
+            target.delete()
+
+    def withdraw(self, name: str, kept: Kept) -> None:
         """See base class.
 
         Who may write need not be allowed to delete: then the file is overwritten with an empty one, so that no player
@@ -89,7 +96,7 @@ class S3Storage:
         target = self._target(name)
         target.abort(kept)
         with self._explained(f"{target.shown} cannot be deleted"):
-            target.delete()
+            target.withdraw()
 
     def check_readable(self) -> None:
         """See base class; S3 knows no folders, so that an empty one is not there."""

@@ -47,9 +47,13 @@ class Target:
         forget(kept)
 
     def delete(self) -> None:
+        """Remove it."""
+        self.client.delete_object(**self.at)
+
+    def withdraw(self) -> None:
         """Remove it, or else empty it."""
         try:
-            self.client.delete_object(**self.at)
+            self.delete()
         except ClientError as error:
             if code_of(error) not in DENIED:
                 raise

@@ -107,6 +107,10 @@ async def test_put_object_is_all_that_publishing_needs(s3: S3, folder: str, tmp_
     await check(location, writable=True)
     await delete(location, "x.mpd")
     assert place.get("x.mpd") == b""
+    place.put("film.mov", b"a source")
+    with closing(storage_of(location)) as storage, pytest.raises(StorageError, match="s3:DeleteObject"):
+        storage.delete("film.mov", {})
+    assert place.get("film.mov") == b"a source"
     content = os.urandom(9 * MIB)
     (tmp_path / "x").write_bytes(content)
     await store(location, tmp_path / "x", "x.mp4")
