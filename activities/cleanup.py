@@ -8,6 +8,7 @@ from temporalio import activity
 from activities.deliver import DeliverRequest
 from activities.errors import PublishingError
 from activities.heartbeat import Progress, beating
+from activities.images import ImagesRequest
 from activities.package import PackagedFormat
 from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
@@ -28,6 +29,13 @@ class CleanUpRequest:
     location: WritableLocation
     withdraw: list[PackagedFormat] = field(default_factory=list)
     """Formats whose delivery had begun in a job that did not succeed; empty for one that did."""
+    images: ImagesRequest | None = None
+    """The same for the images, without their picture."""
+
+    @property
+    def deliveries(self) -> list[DeliverRequest]:
+        """What is to be withdrawn, as it was asked for."""
+        return [DeliverRequest(self.job_id, self.location, output) for output in self.withdraw]
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ async def clean_up(request: CleanUpRequest) -> None:
     """
     async with beating(Progress()):
         try:
-            await taken_back(DeliverRequest(request.job_id, request.location, output) for output in request.withdraw)
+            await taken_back(request.deliveries, request.images)
             await emptied(request.job_id)
         except StorageError as error:
             raise PublishingError(f"files stay: {error}", retryable=True) from None

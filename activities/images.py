@@ -1,6 +1,9 @@
 """Image Extraction: still frames at given shares of the film."""
 
+import hashlib
+import posixpath
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +17,13 @@ from activities.media.allowed import Input
 from activities.media.command import image_command, last_image_command
 from activities.media.ffmpeg import run_ffmpeg
 from activities.storage import opened
-from activities.storage.base import StorageError
+from activities.storage.base import Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
+from activities.storage.patience import persistently
+from activities.storage.threads import stoppable
 from activities.storage.upload import stored
+from activities.store.claims import claims_of
 from activities.store.work import at_work
 from activities.tracks import VideoTrack, named
 from activities.workspace import attempt_folder, fresh
@@ -62,6 +68,30 @@ class ImagesRequest:
     section: ImageExtraction
     publishing: WritableLocation
 
+    @property
+    def location(self) -> WritableLocation:
+        """Where the images go."""
+        return self.section.location or self.publishing
+
+    @property
+    def folder(self) -> str:
+        """Below the location; empty for the location itself."""
+        return "" if self.section.location else FOLDER
+
+    @property
+    def names(self) -> list[str]:
+        """Of the images in the folder."""
+        return [self.section.pattern.replace("%", str(number + 1)) for number in range(len(self.section.intervals))]
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the images, below the location."""
+        return [posixpath.join(self.folder, name) for name in self.names]
+
+    def place(self, location: str) -> str:
+        """A name for the images of this pattern in the folder, at a location (see `Source.place`)."""
+        return hashlib.sha256(posixpath.join(location, self.folder, self.section.pattern).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Images:
@@ -81,9 +111,7 @@ async def extract_images(request: ImagesRequest) -> Images:
     """
     if not request.video:
         raise EncodingError("the title has no picture to take images from; leave ImageExtraction out")
-    section, video = request.section, request.video
-    names = [section.pattern.replace("%", str(number)) for number in range(1, len(section.intervals) + 1)]
-    below = "" if section.location else FOLDER
+    section, video, names = request.section, request.video, request.names
     async with (
         beating(Progress(total=len(names) + 1)) as progress,
         at_work(request.job_id, sources=[video.file]) as work,
@@ -93,13 +121,21 @@ async def extract_images(request: ImagesRequest) -> Images:
             await _extract(work.input(video.file), video, percent, section.quality, folder / name)
             progress.done += 1
         try:
-            async with opened(section.location or request.publishing) as storage:
-                files = [(folder / name, f"{below}/{name}" if below else name) for name in names]
+            async with opened(request.location) as storage:
+                await _claim(request, storage)
+                files = [(folder / name, path) for name, path in zip(names, request.paths, strict=True)]
                 await stored(storage, files, lambda _: None, await on_disk(Journal, folder / "journal"))
         except StorageError as error:
             raise EncodingError(str(error), retryable=error.temporary) from None
         progress.done += 1
-    return Images(below, names)
+    return Images(request.folder, names)
+
+
+async def _claim(request: ImagesRequest, storage: Storage) -> None:
+    """From now on what lies there is this job's, to be withdrawn if it fails."""
+    place = request.place(await stoppable(partial(persistently, storage.place)))
+    with claims_of(request.job_id) as claims:
+        await stoppable(partial(persistently, partial(claims.take, [place])))
 
 
 async def _extract(source: Input, video: VideoTrack, percent: float, quality: int, output: Path) -> None:

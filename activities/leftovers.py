@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 from activities.cleanup import CleanUpRequest, clean_up
 from activities.deliver import DeliverRequest, deliver, send_media
 from activities.heartbeat import Progress, beating
+from activities.images import ImagesRequest, extract_images
 from activities.server import Run, is_last, job_id_of, patient
 from activities.settings import Settings
 from activities.storage.base import StorageError
@@ -33,22 +34,24 @@ async def remove_workspace(run: Run) -> None:
         async with beating(Progress()):
             if not await is_last(run):
                 return
-            await taken_back(await _to_withdraw(handle))
+            await taken_back(*await _to_withdraw(handle))
             if await is_last(run):  # taking back may have taken long
                 await emptied(job_id_of(run.workflow_id))
 
 
-async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> list[DeliverRequest]:
-    """Formats whose delivery had begun; or what the job itself had decided, when it had come to that."""
-    begun: dict[str, DeliverRequest] = {}
+async def _to_withdraw(handle: WorkflowHandle[Any, Any]) -> tuple[list[DeliverRequest], ImagesRequest | None]:
+    """Formats and images whose delivery had begun; or what the job itself had decided, when it had come to that."""
+    begun, images = dict[str, DeliverRequest](), None
     async for name, payloads in _asked_for(handle):
         if name in (send_media.__name__, deliver.__name__):
             [delivery] = await activity.client().data_converter.decode(payloads, [DeliverRequest])
             begun[delivery.output.type] = delivery
+        if name == extract_images.__name__:
+            [images] = await activity.client().data_converter.decode(payloads, [ImagesRequest])
         if name == clean_up.__name__:
             [decided] = await activity.client().data_converter.decode(payloads, [CleanUpRequest])
-            return [DeliverRequest(decided.job_id, decided.location, output) for output in decided.withdraw]
-    return [*begun.values()]
+            return decided.deliveries, decided.images
+    return [*begun.values()], images
 
 
 async def _asked_for(handle: WorkflowHandle[Any, Any]) -> AsyncIterator[tuple[str, Any]]:

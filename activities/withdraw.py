@@ -1,6 +1,7 @@
 """Taking back what a job has published, or had begun to: no player is to find it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from temporalio import activity
 from activities.archive import places_of, published
 from activities.deliver import DeliverRequest, journal_path
 from activities.errors import PublishingError
+from activities.images import ImagesRequest
 from activities.machine import on_disk
 from activities.storage import opened
-from activities.storage.base import StorageError
+from activities.storage.base import Storage, StorageError
+from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
 from activities.storage.patience import persistently
 from activities.storage.threads import stoppable
@@ -20,19 +23,28 @@ from activities.store.claims import claims_of
 from activities.store.work import at_work
 
 
-async def taken_back(deliveries: Iterable[DeliverRequest]) -> None:
+async def taken_back(deliveries: Iterable[DeliverRequest], images: ImagesRequest | None) -> None:
     """Withdraw all; a location that refuses is not asked again.
 
     Raises:
         StorageError: one, or the work store, does not answer.
     """
     for delivery in deliveries:
-        try:
+        with _refusal_told(delivery.output.type, delivery.job_id):
             await withdrawn(delivery)
-        except StorageError as error:
-            if error.temporary:
-                raise
-            activity.logger.error("%s of job %s stays published: %s", delivery.output.type, delivery.job_id, error)
+    if images:
+        with _refusal_told("the images", images.job_id):
+            await _images_withdrawn(images)
+
+
+@contextmanager
+def _refusal_told(what: str, job_id: str) -> Iterator[None]:
+    try:
+        yield
+    except StorageError as error:
+        if error.temporary:
+            raise
+        activity.logger.error("%s of job %s stays published: %s", what, job_id, error)
 
 
 async def withdrawn(delivery: DeliverRequest) -> None:
@@ -56,15 +68,28 @@ def _journal(path: Path) -> Journal:
 
 
 async def _deleted(delivery: DeliverRequest, journal: Journal | None) -> None:
-    with claims_of(delivery.job_id) as claims:
-        async with opened(delivery.location) as storage:
-            place = await stoppable(partial(persistently, storage.place))
-            hold = partial(claims.hold, places_of(place, delivery.output))
+    goods = published(delivery.output)
+    async with _own(delivery.job_id, delivery.location, partial(places_of, output=delivery.output)) as (storage, is_own):
+        # The main manifest first: from then on no player starts.
+        await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
+        await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)
+
+
+async def _images_withdrawn(images: ImagesRequest) -> None:
+    async with _own(images.job_id, images.location, lambda location: [images.place(location)]) as (storage, is_own):
+        await deleted(storage, images.paths, only_while=is_own)
+
+
+@asynccontextmanager
+async def _own(
+    job_id: str, location: WritableLocation, places: Callable[[str], list[str]]
+) -> AsyncIterator[tuple[Storage, Callable[[], Awaitable[bool]]]]:
+    """A location, and a question: whether the job still was the last to publish at the places there."""
+    with claims_of(job_id) as claims:
+        async with opened(location) as storage:
+            hold = partial(claims.hold, places(await stoppable(partial(persistently, storage.place))))
 
             async def is_own() -> bool:
                 return await stoppable(partial(persistently, hold))
 
-            goods = published(delivery.output)
-            # The main manifest first: from then on no player starts.
-            await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
-            await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)
+            yield storage, is_own

@@ -1,8 +1,9 @@
 """The job: its phases in order. Nothing here knows of events or codes; the interceptor makes them from what happens."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -45,6 +46,8 @@ class EncodingJob:
         self._paused = _is_paused()
         self._is_acquiring = False
         self._ahead: Ahead | None = None
+        self._images: ImagesRequest | None = None
+        """What may be at its place, whole or in part."""
 
     @workflow.run
     async def run(self, description: RawValue) -> dict[str, str]:
@@ -69,7 +72,7 @@ class EncodingJob:
         except (Exception, asyncio.CancelledError):
             await _uncancelled(self._take_back())
             raise
-        await _uncancelled(self._clean_up(withdraw=[]))
+        await _uncancelled(self._clean_up())
         source = job.content_acquisition
         if job.content_processing.delete_files_from_source_when_done and not isinstance(source, HttpLocation):
             await _uncancelled(self._delete_source(source, acquired))
@@ -165,6 +168,7 @@ class EncodingJob:
         if not section:
             return
         request = ImagesRequest(self._id, mapped.video, section, self._job.content_publishing)
+        self._images = replace(request, video=None)
         try:
             await self._step(extract_images, request)
         except ActivityError as error:
@@ -177,11 +181,11 @@ class EncodingJob:
         if self._ahead:
             await self._ahead.stop()
         await self._output.stop()
-        await self._clean_up(withdraw=self._output.begun)
+        await self._clean_up(self._output.begun, self._images)
 
-    async def _clean_up(self, withdraw: list[PackagedFormat]) -> None:
+    async def _clean_up(self, withdraw: Sequence[PackagedFormat] = (), images: ImagesRequest | None = None) -> None:
         try:
-            request = CleanUpRequest(self._id, self._job.content_publishing, withdraw)
+            request = CleanUpRequest(self._id, self._job.content_publishing, [*withdraw], images)
             await perform(clean_up, request, priority=self._priority(Rank.FIRST))
         except ActivityError as error:
             workflow.logger.error("what job %s leaves could not be removed yet: %s", self._id, error.cause)

@@ -1,13 +1,17 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
 
+from activities.cleanup import CleanUpRequest, clean_up
 from activities.errors import EncodingError
 from activities.images import ImageExtraction, Images, ImagesRequest, extract_images
 from activities.tracks import VideoTrack
+from activities.workspace import workspace
 from tests.activities.reading import decoded, streams
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.tracks import in_workspace, video_track
@@ -97,6 +101,23 @@ async def test_a_place_of_their_own(root: Path, clip: Clips) -> None:
     assert images == Images("", ["it's 1 -d, ü.jpeg"])
     assert (root / "stills" / images.names[0]).is_file()
     assert not (root / "out").exists()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_those_of_a_job_that_fails_are_withdrawn_unless_another_has_replaced_them(
+    root: Path, clip: Clips, *, is_replaced: bool
+) -> None:
+    track, section = await located(clip()), ImageExtraction.model_validate({"Intervals": [50, 60]})
+    request = ImagesRequest(JOB_ID, track, section, location(root / "out"))
+    await Running()(extract_images, request)
+    (root / "out/images/other.jpg").touch()
+    if is_replaced:
+        other = str(uuid4())
+        shutil.copytree(workspace(JOB_ID), workspace(other), dirs_exist_ok=True)
+        await Running()(extract_images, replace(request, job_id=other))
+    await Running()(clean_up, CleanUpRequest(JOB_ID, request.publishing, images=replace(request, video=None)))
+    left = {"preview_1.jpg", "preview_2.jpg"} if is_replaced else set()
+    assert {path.name for path in (root / "out/images").iterdir()} == left | {"other.jpg"}
 
 
 async def test_a_turned_picture_is_upright(root: Path, clip: Clips, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ async def test_a_job_that_begins_again_while_it_is_taken_back_keeps_its_workspac
     async def is_last(_: Run) -> bool:
         return next(answers)
 
-    async def nothing(_: Any) -> list[Any]:
-        return []
+    async def nothing(_: Any) -> tuple[list[Any], None]:
+        return [], None
 
     monkeypatch.setattr(leftovers, "is_last", is_last)
     monkeypatch.setattr(leftovers, "_to_withdraw", nothing)
