@@ -68,8 +68,8 @@ def _journal(path: Path) -> Journal:
 
 
 async def _deleted(delivery: DeliverRequest, journal: Journal | None) -> None:
-    goods = published(delivery.output)
-    async with _own(delivery.job_id, delivery.location, partial(places_of, output=delivery.output)) as (storage, is_own):
+    goods, places = published(delivery.output), partial(places_of, output=delivery.output)
+    async with _own(delivery.job_id, delivery.location, places) as (storage, is_own):
         # The main manifest first: from then on no player starts.
         await deleted(storage, goods.manifests[::-1], journal, in_order=True, only_while=is_own)
         await deleted(storage, [*goods.media][::-1], journal, only_while=is_own)

@@ -157,7 +157,7 @@ class HalfPublished:
 
 @pytest.fixture
 def half_published(service: Service, clip: Clips, mounted: Callable[..., Path]) -> HalfPublished:
-    job = service.job(service.source(clip(), name="short"))
+    job = service.job(service.source(clip(), name="short"), ImageExtraction={"Intervals": [50]})
     output = Path(job["ContentPublishing"]["UriPath"])
     output.mkdir(parents=True)
     small = mounted(output / "hls", "-t", "tmpfs", "-o", "size=16k", "tmpfs")
@@ -168,7 +168,7 @@ async def test_what_a_terminated_job_has_published_is_withdrawn(
     service: Service, half_published: HalfPublished
 ) -> None:
     handle = await half_published.terminated(service)
-    assert "dash/manifest.mpd" in half_published.files()
+    assert {"dash/manifest.mpd", "images/preview_1.jpg"} < {*half_published.files()}
     (half_published.output / "poster.jpg").touch()
     await (await ending(service, handle)).result()
     assert half_published.files() == ["poster.jpg"]
