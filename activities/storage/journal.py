@@ -62,7 +62,8 @@ class _Notes(Kept):
         self._journal.write(self._name, key, "")
 
     def __iter__(self) -> Iterator[str]:
-        return iter([key for key, value in self._journal.read(self._name).items() if value])
+        notes = self._journal.read(self._name).copy()  # lanes write beside
+        return iter([key for key, value in notes.items() if value])
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -78,6 +78,9 @@ NO_SPACE = 507
 
 NO_ANSWER = Reason("the host does not answer; is the address right, and no firewall in the way?", temporary=True)
 BROKEN = Reason("the connection broke", temporary=True)
+NOT_AZURE = "the answer is not that of Azure Blob Storage; correct the address"
+LACKS = (AttributeError, KeyError, TypeError, ValueError)
+"""What the client, and we, come to where an answer lacks what every answer of Azure has."""
 BY_ERROR: list[tuple[type[BaseException], Reason]] = [
     (ssl.SSLEOFError, BROKEN),
     (ssl.SSLZeroReturnError, BROKEN),
@@ -103,6 +106,8 @@ def azure_explained(what: str) -> Iterator[None]:
     except (AzureError, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         reason = _reason(error)
         raise StorageError(f"{what}: {reason.text}", temporary=reason.temporary, field=reason.field) from None
+    except LACKS:
+        raise StorageError(f"{what}: {NOT_AZURE}") from None
 
 
 def _reason(error: Exception) -> Reason:

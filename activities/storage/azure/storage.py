@@ -209,7 +209,7 @@ def _entry(blob: BlobProperties, name: str) -> Entry:
         unusable = "is in the archive tier; rehydrate it to the hot or cool tier first"
     # Writing to a page or append blob leaves the checksum as it was.
     digest = Digest("md5", bytes(md5)) if md5 and blob.blob_type == BlobType.BLOCKBLOB else None
-    return Entry(name, blob.size, unusable, blob.etag.strip('"'), digest)
+    return Entry(name, int(blob.size), unusable, blob.etag.strip('"'), digest)
 
 
 def _delete(blob: BlobClient) -> None:

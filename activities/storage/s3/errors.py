@@ -26,8 +26,9 @@ from activities.storage.base import StorageError
 from publishers.pace import HostError
 from publishers.tls import is_cut_off
 
-LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, HostError, OSError, ValueError)
-"""All that boto3 raises: bad parameters come as ValueError, what it has not foreseen as it was."""
+LIBRARY = (BotoCoreError, ClientError, ResponseParserError, HTTPError, HostError, OSError, ValueError, KeyError)
+"""What boto3 and its answers raise: bad parameters come as ValueError, what it has not foreseen as it was, and what an
+answer lacks as KeyError."""
 CHANGED = "it has changed since it was listed; start the job when it is no longer written"
 DENIED = ("AccessDenied", "403")
 GONE = ("NoSuchKey", "NotFound", "404")
@@ -120,6 +121,7 @@ STATUSES = {
     507: FULL,
 }
 """For codes that are not listed, and answers to HEAD, which have no code."""
+NOT_S3 = Reason("the answer is not that of S3; correct the address", field=ADDRESS)
 UNTRUSTED = Reason(
     "the certificate of the service is not trusted; name its authority in the file of ENCODING_CA_FILE", field=ADDRESS
 )
@@ -137,7 +139,8 @@ KINDS: dict[type[Exception], Reason] = {
     ),
     ProxyConnectionError: Reason("the worker's HTTP proxy cannot be reached", temporary=True, field=ADDRESS),
     ReadTimeoutError: Reason("the service has not answered in time", temporary=True, field=ADDRESS),
-    ResponseParserError: Reason("the answer is not that of S3; correct the address", field=ADDRESS),
+    ResponseParserError: NOT_S3,
+    KeyError: NOT_S3,
     ParamValidationError: Reason("S3 does not allow such a name"),
     BotoConnectionError: BROKEN,
     HTTPClientError: BROKEN,

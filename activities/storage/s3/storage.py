@@ -156,7 +156,8 @@ class S3Storage:
             page: dict[str, Any] = self._client.list_objects_v2(
                 Bucket=self._folder.bucket, Prefix=self._folder.prefix, **more
             )
-            if "IsTruncated" not in page:  # boto3 reads any XML as an empty listing
+            has_names = all("Key" in item for item in page.get("Contents", []))
+            if "IsTruncated" not in page or not has_names:  # boto3 reads any XML as an empty listing
                 raise self._explainer.explain(what, ResponseParserError())
         return page
 
@@ -174,7 +175,7 @@ def _piece(body: Any, size: int) -> bytes:
 
 
 def _entry(item: dict[str, Any], prefix: str) -> Entry | None:
-    name, size = item["Key"][len(prefix) :], item["Size"]
+    name, size = item["Key"][len(prefix) :], item.get("Size", -1)
     if name.endswith("/") or not name:
         return None
     unusable = ""

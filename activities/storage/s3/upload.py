@@ -159,7 +159,8 @@ class PartsUpload:
                     **self._target.at, UploadId=unfinished, PartNumber=number, **body.parameters()
                 )
             body.verify(answer)
-        self._kept[f"{ETAG}{number}"] = answer["ETag"]
+            tag = answer["ETag"]
+        self._kept[f"{ETAG}{number}"] = tag
 
     def finish(self) -> None:
         """See base class; sends what was lost with an upload that had to begin anew."""
@@ -197,9 +198,10 @@ class PartsUpload:
         with self._beginning:
             if UPLOAD not in self._kept:
                 with self._target.explainer.explained(f"{self._target.shown} cannot be written"):
-                    answer = self._target.client.create_multipart_upload(**self._target.at, **self._target.headers)
+                    begun = self._target.client.create_multipart_upload(**self._target.at, **self._target.headers)
+                    unfinished = begun["UploadId"]
                 self._kept[PART_SIZE] = str(self._part_size)
-                self._kept[UPLOAD] = answer["UploadId"]
+                self._kept[UPLOAD] = unfinished
             return self._kept[UPLOAD]
 
     @contextmanager

@@ -193,6 +193,18 @@ def test_a_redirect_is_not_followed_with_the_credentials() -> None:
     assert len(asked) == 1
 
 
+PROPERTIES = {"Content-Length": "1", "Etag": "1", "BlobType": "BlockBlob"}
+
+
+@pytest.mark.parametrize("lacks", PROPERTIES)
+def test_a_listing_that_lacks_what_azure_tells_is_not_of_azure(lacks: str) -> None:
+    told = "".join(f"<{name}>{value}</{name}>" for name, value in PROPERTIES.items() if name != lacks)
+    blob = f"<Blob><Name>in/x.mp4</Name><Properties>{told}</Properties></Blob>"
+    page = f"<EnumerationResults><Blobs>{blob}</Blobs></EnumerationResults>"
+    with answering(200, body=page.encode()) as (address, _):
+        assert "is not that of Azure Blob Storage" in str(failure(location(address)))
+
+
 def test_a_listing_without_end_ends() -> None:
     page = b"<EnumerationResults><Blobs/><NextMarker>again</NextMarker></EnumerationResults>"
     with answering(200, body=page) as (address, asked):

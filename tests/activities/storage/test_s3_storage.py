@@ -22,6 +22,7 @@ from tests.activities.storage.doing import check, delete, entries, fetch, store
 from tests.activities.storage.s3_doing import s3_folder, s3_location
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
+from tests.servers.raw import Raw, answer
 from tests.servers.s3 import S3, Identity
 
 MIB = 1 << 20
@@ -374,6 +375,30 @@ async def test_names_that_no_path_can_have_are_listed_but_not_used(s3: S3) -> No
     with answering(lambda _: (200, page)) as url:
         found = {entry.name: bool(entry.unusable) for entry in await entries(s3_location(s3, "x", EndpointUrl=url))}
     assert found == {"../y": True, "./y": True, "/y": True, "ok\n name": False, "\ufffd": True}
+
+
+async def test_a_file_of_which_no_size_is_listed_is_asked_for_it(s3: S3) -> None:
+    page = PAGE.format(more="false", token="", items="<Contents><Key>x/film.mp4</Key></Contents>")
+    with answering(lambda _: (200, page)) as url:
+        assert await entries(s3_location(s3, "x", EndpointUrl=url)) == [Entry("film.mp4", -1)]
+
+
+async def test_a_listing_without_names_is_not_of_s3(s3: S3) -> None:
+    page = PAGE.format(more="false", token="", items="<Contents><Size>1</Size></Contents>")
+    with answering(lambda _: (200, page)) as url, pytest.raises(StorageError, match="not that of S3"):
+        await entries(s3_location(s3, "x", EndpointUrl=url))
+
+
+def test_an_upload_that_gets_no_id_is_not_to_s3(s3: S3, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(bytes(upload.PART + 1))
+    with (
+        Raw(lambda _: answer()) as server,
+        closing(storage_of(s3_location(s3, "x", EndpointUrl=server.url))) as storage,
+    ):
+        begun = storage.upload(tmp_path / "x", "x", {})
+        part = begun.missing()[0]
+        with pytest.raises(StorageError, match="not that of S3"):
+            begun.send(part, lambda _: None)
 
 
 async def test_an_answer_that_is_not_of_s3_names_the_address(s3: S3) -> None:

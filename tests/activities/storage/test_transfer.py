@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import sys
 import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -148,6 +150,20 @@ def test_a_journal_outlives_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> No
     assert dict(again.about("a.mp4")) == {"part 1": "etag"}
     again.about("b.mp4")["upload"] = "other"
     assert dict(Journal(tmp_path / "journal").about("b.mp4")) == {"upload": "other"}
+
+
+def test_a_journal_is_read_while_lanes_write_into_it(tmp_path: Path) -> None:
+    notes = Journal(tmp_path / "journal").about("a.mp4")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as lane:
+            writing = lane.submit(lambda: [notes.__setitem__(f"part {part}", "etag") for part in range(1000)])
+            while not writing.done():
+                list(notes)
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(notes) == 1000
 
 
 @pytest.mark.parametrize("line", [b"5", b"[[], 1, 2]", b"null", b"\xff\xfe", b'["a", "b"', b"\0" * 100, b"[" * 100_000])
