@@ -25,7 +25,7 @@ from activities.storage.files import FilesStorage
 from activities.store.work import Work, at_work
 from activities.tracks import SourceFile
 from activities.workspace import SOURCES
-from publishers.atomic import replacing
+from publishers.atomic import remove_parts, replacing
 
 LISTING = "files.json"
 """What the files in it are copies of."""
@@ -216,7 +216,7 @@ def _forget_others(folder: Path, files: list[SourceFile]) -> None:
     kept = {LISTING, *(f"{Path(file.path).name}{part}" for file in earlier & now for part in ("", *PARTS))}
     for path in folder.iterdir():
         if path.name not in kept:
-            path.unlink(missing_ok=True)
+            remove_parts(path)
     if earlier != now:
         with replacing(listing) as written:
             written.write(json.dumps([asdict(file) for file in files]).encode())

@@ -1,12 +1,13 @@
 """Publishing: upload a packaged format, media first and manifests last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from posixpath import dirname
+from typing import TypeVar
 
 from temporalio import activity
 
@@ -24,13 +25,17 @@ from activities.storage.download import listed
 from activities.storage.journal import Journal
 from activities.storage.patience import persistently
 from activities.storage.threads import stoppable
-from activities.storage.upload import deleted, stored
-from activities.store.claims import claims_of
+from activities.storage.upload import DONE, deleted, stored
+from activities.store.claims import Claims, claims_of
 from activities.store.work import Work, at_work
 
 LOST = "the packaged files are no longer in the worker's work folder; start the job again"
 LATE = "another worker publishes this by now, or Temporal is away"
 """A worker that has stood still may have lost its task meanwhile, and learns of that only a little later."""
+TAKEN = "another job has begun to publish at the same place; let each publish to a folder of its own"
+PLACES, LOST_TIMES = "", "lost"
+"""What the journal notes of no file: how often the places were lost when it began."""
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class _Transfer:
     size: int
     """Bytes of what is to be sent."""
     storage: Storage
+    claim: "_Claim"
     journal: Journal
     on_bytes: OnBytes
 
@@ -123,13 +129,15 @@ async def deliver(request: DeliverRequest) -> Delivered:
     Raises:
         PublishingError: the location or the work folder fails.
     """
-    goods, sent = published(request.output), request.sent or Sent(0, 0)
-    media = [*goods.media][sent.files :]
-    async with _transfer(request, [*media, *goods.manifests]) as transfer:
+    goods = published(request.output)
+    async with _transfer(request, goods.names) as transfer:
+        claim, sent = transfer.claim, transfer.claim.sent
         stale = await transfer.make_room(request.output)
-        await transfer.send(media)
+        await transfer.send([*goods.media][sent.files :])
+        await claim.check()
         for name in goods.manifests:
             await transfer.send([name])
+        await claim.check()  # who takes the place only now removes the manifests
         await transfer.delete(stale)
         links = {kind: transfer.storage.link(name) for kind, name in goods.links.items()}
         return Delivered(transfer.storage.link(""), len(goods.names), sent.size + transfer.size, links)
@@ -137,30 +145,71 @@ async def deliver(request: DeliverRequest) -> Delivered:
 
 @asynccontextmanager
 async def _transfer(request: DeliverRequest, names: list[str]) -> AsyncIterator[_Transfer]:
-    """Everything that it takes to send the files `names` of a format."""
+    """Everything that it takes to send the files `names` of a format, without those that were sent ahead."""
     output, notes = request.output, journal_path(request.output)
     goods = published(output)
-    needs = [f"{output.root}/{file}" for name in names for file in goods.files(name)]
-    async with (
-        beating(Progress()) as progress,
-        at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
-    ):
-        root = work.root / output.root
+    async with beating(Progress()) as progress:
         try:
-            progress.total = size = await asyncio.to_thread(_total_size, root, goods, names)
-            async with opened(request.location) as storage:
-                place = await stoppable(partial(persistently, storage.place))
-                await _claim(request, places_of(place, output))
-                async with _keeping_notes(work, notes):
-                    journal = await on_disk(Journal, work.root / notes)
-                    yield _Transfer(goods, root, size, storage, journal, counting(progress))
+            async with _at_place(request) as (storage, claim):
+                left = names[claim.sent.files :]
+                needs = [f"{output.root}/{file}" for name in left for file in goods.files(name)]
+                async with (
+                    at_work(request.job_id, needs=needs, wishes=[notes], failing=PublishingError) as work,
+                    _keeping_notes(work, notes),
+                ):
+                    root = work.root / output.root
+                    progress.total = size = await asyncio.to_thread(_total_size, root, goods, left)
+                    journal = await on_disk(_journal_since, work.root / notes, claim.lost)
+                    yield _Transfer(goods, root, size, storage, claim, journal, counting(progress))
         except StorageError as error:
             raise PublishingError(str(error), retryable=error.temporary) from None
 
 
-async def _claim(request: DeliverRequest, places: list[str]) -> None:
+@dataclass(frozen=True)
+class _Claim:
+    """The job's right to the places where it publishes."""
+
+    claims: Claims
+    places: list[str]
+    lost: int
+    """See `Claims.take`."""
+    sent: Sent
+    """What was sent ahead, and nobody has replaced since."""
+
+    async def check(self) -> None:
+        """Fail if another job has taken them: the next attempt sends everything, lest players get a mix."""
+        if not await _asked(partial(self.claims.held_since, self.lost, self.places)):
+            raise PublishingError(TAKEN, retryable=True)
+
+
+@asynccontextmanager
+async def _at_place(request: DeliverRequest) -> AsyncIterator[tuple[Storage, _Claim]]:
     with claims_of(request.job_id) as claims:
-        await stoppable(lambda stop: persistently(partial(claims.take, places), stop))
+        async with opened(request.location) as storage:
+            places = places_of(await _asked(storage.place), request.output)
+            yield storage, await _claimed(request, claims, places)
+
+
+async def _claimed(request: DeliverRequest, claims: Claims, places: list[str]) -> _Claim:
+    """Take the places. Two jobs would take them from each other for ever: who has lost them once lets the other end."""
+    if activity.info().attempt > 1 and not await _asked(partial(claims.are_free, places)):
+        raise PublishingError(TAKEN, retryable=True)
+    lost = await _asked(partial(claims.take, places))
+    sent = request.sent if request.sent and not lost else Sent(0, 0)
+    return _Claim(claims, places, lost, sent)
+
+
+async def _asked(request: Callable[[], Answer]) -> Answer:
+    return await stoppable(partial(persistently, request))
+
+
+def _journal_since(path: Path, lost: int) -> Journal:
+    """The notes, as far as they are about what lies there since the places were lost so often."""
+    journal = Journal(path)
+    if (times := str(lost)) != journal.read(PLACES).get(LOST_TIMES, "0"):
+        journal.forget(DONE)
+        journal.write(PLACES, LOST_TIMES, times)
+    return journal
 
 
 @asynccontextmanager

@@ -1,8 +1,6 @@
 """Fetching files: in parts, several at once, going on where a broken connection or a killed worker has left off."""
 
 import hashlib
-import json
-import os
 import secrets
 import shutil
 import threading
@@ -10,10 +8,12 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from functools import partial
+from operator import le
 from pathlib import Path
 
 from activities.storage.base import DamagedError, Entry, OnBytes, Source, Span, StorageError
 from activities.storage.explain import explained
+from activities.storage.growing import DONE, MISSING, Growing, begun, found
 from activities.storage.lanes import for_each
 from activities.storage.patience import Patience, persistently
 from activities.storage.threads import Stop, stoppable
@@ -24,8 +24,6 @@ MOST_ENTRIES = 100_000
 """So that a location that is a whole disk by mistake, or a listing without end, fails, and does not fill the memory."""
 LARGEST = 10_000_000_000_000
 """Bytes of a file: whatever a server claims, each piece of it takes memory and time."""
-MISSING, DONE = 0, 1
-"""What is noted of a piece."""
 HASH_BUFFER = 1 << 20
 BLOCK = 512
 """Bytes: what `stat` counts in."""
@@ -167,31 +165,24 @@ def received(storage: Source, entry: Entry, run: Span, stop: Stop) -> Iterator[b
 class Download:
     """A file that grows beside its target, as `<target>.part`, with notes of the pieces that are there.
 
-    Where nothing tells one version from another, each attempt has a file of its own: one that Temporal has given up
-    may still be ending, and would put a half of another attempt's in place.
+    An attempt that Temporal has given up may still write, beside the next one. Both may write to one file of one
+    version, but nobody believes notes about another file than the one that is open. Where nothing tells one version
+    from another, each attempt has a file of its own.
     """
 
     def __init__(self, entry: Entry, target: Path) -> None:
         self.entry = entry
         self._target = target
-        own = "" if entry.version or entry.digest else f".{secrets.token_hex(4)}"
+        own = "" if entry.version else f".{secrets.token_hex(4)}"
         self._part, self._notes = (target.with_name(f"{target.name}{own}{part}") for part in PARTS)
-        self._header = json.dumps([entry.version, entry.size]).encode() + b"\n"
         self._lock = threading.Lock()
-        self._open_files: tuple[int, int] | None = None
+        self._growing: Growing | None = None
         self._is_finishing = False
+        self._done = bytearray(-(-entry.size // PIECE))
         with self._explained():
-            self._done = self._begun()
-
-    def _begun(self) -> bytearray:
-        """A byte per piece. The notes are a line that tells of what, and then these bytes."""
-        pieces = -(-self.entry.size // PIECE)
-        with suppress(FileNotFoundError):
-            notes = self._notes.read_bytes()
-            if self.entry.version and notes.startswith(self._header) and self._part.exists():
-                return bytearray(notes[len(self._header) :][:pieces].ljust(pieces, b"\0"))
-        self._part.unlink(missing_ok=True)
-        return bytearray(pieces)
+            if growing := self._found():
+                self._done = growing.done(len(self._done))
+                growing.close()
 
     @property
     def done_size(self) -> int:
@@ -222,11 +213,11 @@ class Download:
         if end > self.entry.size:
             raise StorageError(f"the file {self.entry.name!r} has become longer", temporary=True)
         with self._explained():
-            part, notes = self._files()
-            _write_all(part, at, data)
+            growing = self._opened()
+            growing.write(at, data)
             for number in range(at // PIECE, -(-end // PIECE)):
                 if self._piece(number).end <= end:
-                    os.pwrite(notes, bytes([DONE]), len(self._header) + number)
+                    growing.note(number)
                     self._done[number] = DONE
 
     def is_mine_to_finish(self) -> bool:
@@ -239,43 +230,65 @@ class Download:
     def finish(self, stop: Stop) -> None:
         """Verify what has arrived and put it in its place."""
         with self._explained():
-            self._files()
-            self.close()
-            if (digest := self.entry.digest) and digest_of(self._part, digest.algorithm, stop) != digest.value:
-                self._notes.unlink()
+            growing = self._opened()
+            if (digest := self.entry.digest) and digest_of(growing.path, digest.algorithm, stop) != digest.value:
+                self._notes.unlink(missing_ok=True)
+                if growing.is_at(self._target):  # another attempt has put it there, and this one written to it since
+                    self._target.unlink()
                 raise DamagedError(self.entry.name, digest.algorithm)
-            self._part.replace(self._target)
-            self._notes.unlink()
+            self._put_in_place(growing)
+            self.close()
+
+    def _put_in_place(self, growing: Growing) -> None:
+        own = self._target.with_name(f"{self._target.name}.{secrets.token_hex(4)}")
+        with suppress(FileNotFoundError):
+            if growing.is_at(self._part):
+                self._part.rename(own)  # nobody else knows this name: what was looked at under it is what is replaced
+                if growing.is_at(own):
+                    own.replace(self._target)
+                    self._notes.unlink(missing_ok=True)
+                    return
+                own.unlink()
+        if not growing.is_at(self._target):  # where another attempt has put this very file
+            raise self._overtaken()
 
     def close(self) -> None:
         """Leave everything as it is, for a later attempt."""
         with self._lock:
-            for file in self._open_files or ():
-                os.close(file)
-            self._open_files = None
+            if self._growing:
+                self._growing.close()
+            self._growing = None
 
-    def _files(self) -> tuple[int, int]:
-        """Opened when first needed: there can be more files than a process may have open."""
+    def _opened(self) -> Growing:
+        """Only when first needed: there can be more files than a process may have open."""
         with self._lock:
-            if not self._open_files:
-                part = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                notes = os.open(self._notes, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                os.pwrite(notes, self._header, 0)
-                self._open_files = part, notes
-            return self._open_files
+            if not self._growing:
+                growing = self._found() or self._begun()
+                if not all(map(le, self._done, growing.done(len(self._done)))):
+                    growing.close()
+                    raise self._overtaken()  # it is not the file in which these pieces were
+                self._growing = growing
+            return self._growing
+
+    def _found(self) -> Growing | None:
+        return found(self._part, self._notes, self.entry.version, self.entry.size)
+
+    def _begun(self) -> Growing:
+        if DONE in self._done:
+            raise self._overtaken()  # its notes are not for this attempt to remove
+        try:
+            return begun(self._part, self._notes, self.entry.version, self.entry.size)
+        except FileExistsError:
+            raise self._overtaken() from None
+
+    def _overtaken(self) -> StorageError:
+        return StorageError(f"another attempt copies {self.entry.name} as well", temporary=True)
 
     def _piece(self, number: int) -> Span:
         return Span(number * PIECE, min((number + 1) * PIECE, self.entry.size))
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained(f"{self.entry.name} cannot be copied to the worker's work folder", own=True)
-
-
-def _write_all(file: int, at: int, data: bytes | memoryview) -> None:
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(file, rest, at)
-        at, rest = at + written, rest[written:]
 
 
 def digest_of(path: Path, algorithm: str, stop: Stop) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from activities.storage.base import Content, Entry, Kept, OnBytes, Span, StorageError, inside
 from activities.storage.config import FilesLocation
 from activities.storage.explain import explained
-from publishers.atomic import replacing, temporary_name
+from publishers.atomic import remove_parts, replacing, temporary_name
 from publishers.roots import FolderError, below_roots, files_roots, held, local_path
 
 PIECE = 1 << 20
@@ -90,8 +90,8 @@ class FilesStorage:
         with explained(f"{self._folder / name} cannot be deleted"):
             target = self._target(name)
             with suppress(FileNotFoundError, NotADirectoryError), held(target.parent) as folder:
-                for path in (folder / target.name, temporary_name(folder / target.name)):
-                    path.unlink(missing_ok=True)
+                (folder / target.name).unlink(missing_ok=True)
+                remove_parts(temporary_name(folder / target.name))
 
     def withdraw(self, name: str, kept: Kept) -> None:
         """See base class."""

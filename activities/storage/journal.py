@@ -44,6 +44,11 @@ class Journal:
                 file.write(line)
             self._line_end = ""  # else the disk may have taken a part of it
 
+    def forget(self, key: str) -> None:
+        """Take a note back, of every file."""
+        for name in [name for name, notes in self._notes.items() if notes.get(key)]:
+            self.write(name, key, "")
+
 
 class _Notes(Kept):
     def __init__(self, journal: Journal, name: str) -> None:

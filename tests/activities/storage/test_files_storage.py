@@ -243,10 +243,29 @@ async def test_a_read_only_file_system_is_named(read_only: Path, tmp_path: Path)
 
 
 async def test_delete_takes_the_file_and_what_a_killed_store_left(root: Path) -> None:
-    for name in ("x", ".x.part", "other"):
+    (root / ".x.part").mkdir()
+    for name in ("x", ".x.part/1f", "other"):
         (root / name).touch()
     await delete(at(root), "x")
     assert names(root) == ["other"]
+
+
+def test_a_store_that_another_one_overtakes_is_tried_again_and_shows_no_half(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "local").write_bytes(os.urandom(3 << 20))
+    early, late = (FilesStorage(at(root)).upload(tmp_path / "local", "x", {}) for _ in range(2))
+    [all_of_it], seen = late.missing(), list[bytes]()
+
+    def overtake(_: int) -> None:
+        if not seen:
+            early.send(all_of_it, lambda _: None)
+            seen.append((root / "x").read_bytes())
+
+    with pytest.raises(StorageError) as caught:
+        late.send(all_of_it, overtake)
+    assert caught.value.temporary
+    late.send(all_of_it, lambda _: None)
+    assert names(root) == ["x"]
+    assert (tmp_path / "local").read_bytes() == (root / "x").read_bytes() == seen[0]
 
 
 @pytest.mark.parametrize("name", ["nothing", "no/such/folder", "file/below"])

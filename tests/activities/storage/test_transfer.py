@@ -42,10 +42,15 @@ async def test_a_file_that_arrives_damaged_is_not_used(files_place: Place, tmp_p
         assert not (tmp_path / "x").exists()
 
 
-async def test_notes_about_another_version_are_not_believed(files_place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "number"), [("older", 0), ("", 1)])
+async def test_notes_about_another_version_or_file_are_not_believed(
+    files_place: Place, tmp_path: Path, version: str, number: int
+) -> None:
     files_place.put("x.mp4", b"content")
+    [entry] = await entries(files_place.location)
     (tmp_path / "x.part").write_bytes(b"older..")
-    (tmp_path / "x.part.done").write_bytes(json.dumps(["older", 7]).encode() + b"\n\1")
+    what = [version or entry.version, 7, (tmp_path / "x.part").stat().st_ino + number]
+    (tmp_path / "x.part.done").write_bytes(json.dumps(what).encode() + b"\n\1")
     await fetch(files_place.location, "x.mp4", tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == b"content"
 
@@ -56,7 +61,8 @@ async def test_missing_pieces_are_asked_for_in_runs(files_place: Place, tmp_path
     large = replace(entry, size=6 * PIECE - 1)
     done = bytes([1, 0, 0, 1, 0, 0])
     (tmp_path / "x.part").touch()
-    (tmp_path / "x.part.done").write_bytes(json.dumps([large.version, large.size]).encode() + b"\n" + done)
+    number = (tmp_path / "x.part").stat().st_ino
+    (tmp_path / "x.part.done").write_bytes(json.dumps([large.version, large.size, number]).encode() + b"\n" + done)
     download = Download(large, tmp_path / "x")
     assert download.done_size == 2 * PIECE
     assert [*download.runs(1 << 60)] == [Span(PIECE, 3 * PIECE), Span(4 * PIECE, 6 * PIECE - 1)]
@@ -108,6 +114,79 @@ def test_attempts_do_not_mix_what_they_have_of_a_file_without_a_version(tmp_path
     new.finish(Stop())
     assert target.read_bytes() == b"newest.."
     assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
+
+
+FILM = Entry("film.mp4", 2 * PIECE, version="1")
+PIECES = [bytes([number]) * PIECE for number in (1, 2)]
+DIGEST = Digest("sha256", hashlib.sha256(b"".join(PIECES)).digest())
+
+
+def test_what_an_earlier_attempt_has_put_in_place_meanwhile_is_not_replaced_by_a_half(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    early = Download(FILM, target)
+    early.write(0, PIECES[0])
+    late = Download(FILM, target)
+    assert late.done_size == PIECE
+    early.write(PIECE, PIECES[1])
+    early.finish(Stop())
+    with pytest.raises(StorageError, match="another attempt") as caught:
+        late.write(PIECE, PIECES[1])
+    assert caught.value.temporary
+    assert target.read_bytes() == b"".join(PIECES)
+    assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
+
+
+@pytest.mark.parametrize("late_begins", ["with the first piece", "at once"])
+def test_two_attempts_may_fill_one_file(tmp_path: Path, late_begins: str) -> None:
+    target = tmp_path / "x"
+    early, late = (Download(replace(FILM, digest=DIGEST), target) for _ in range(2))
+    early.write(0, PIECES[0])
+    if late_begins == "with the first piece":
+        late = Download(late.entry, target)
+    else:
+        late.write(0, PIECES[0])
+    late.write(PIECE, PIECES[1][:100])
+    early.write(PIECE, PIECES[1])
+    early.finish(Stop())
+    late.write(PIECE, PIECES[1])
+    assert late.is_mine_to_finish()
+    late.finish(Stop())
+    assert target.read_bytes() == b"".join(PIECES)
+    assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
+
+
+def test_a_whole_file_that_another_attempt_damages_is_made_anew(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+    early, late = (Download(replace(FILM, digest=DIGEST), target) for _ in range(2))
+    for attempt in (early, late):
+        attempt.write(0, PIECES[0])
+    early.write(PIECE, PIECES[1])
+    early.finish(Stop())
+    late.write(PIECE, PIECES[0])
+    with pytest.raises(StorageError, match="damaged"):
+        late.finish(Stop())
+    late.close()
+    assert not target.exists()
+
+
+def test_an_attempt_that_goes_on_with_another_version_notes_nothing_of_the_new_one(tmp_path: Path) -> None:
+    target, newer = tmp_path / "x", replace(FILM, version="2")
+    early = Download(FILM, target)
+    early.write(0, PIECES[0])
+    late = Download(newer, target)
+    late.write(PIECE, PIECES[0])
+    early.write(PIECE, PIECES[1])
+    with pytest.raises(StorageError, match="another attempt") as caught:
+        early.finish(Stop())
+    assert caught.value.temporary
+    assert not target.exists()
+    early.close()
+    late.close()
+    again = Download(newer, target)
+    assert [*again.runs(1)] == [Span(0, PIECE)]
+    again.write(0, PIECES[1])
+    again.finish(Stop())
+    assert target.read_bytes() == PIECES[1] + PIECES[0]
 
 
 def test_what_may_pass_is_tried_again_and_given_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

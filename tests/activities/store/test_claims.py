@@ -29,6 +29,25 @@ def test_the_last_one_has_a_place_until_it_ends(store: Disk) -> None:
         assert (mine.hold(["a"]), others.hold(["b"])) == (False, True)
 
 
+def test_a_job_learns_how_often_it_has_lost_a_place(store: Disk) -> None:
+    store("one")
+    with claims_of(JOB_ID) as mine, claims_of(OTHER) as others:
+        assert [mine.take(PLACES) for _ in range(2)] == [0, 0]
+        assert (mine.are_free(PLACES), others.are_free(PLACES)) == (True, False)
+        assert mine.held_since(0, PLACES)
+        assert others.take(["b"]) == 0
+        assert not mine.held_since(0, PLACES)
+        assert [mine.take(PLACES) for _ in range(2)] == [1, 1]
+        assert (mine.held_since(0, PLACES), mine.held_since(1, PLACES)) == (False, True)
+        others.take(["b"])
+        others.drop()  # what lies there is still the other's
+        assert mine.are_free(PLACES)
+        assert not mine.held_since(1, PLACES)
+        assert mine.take(PLACES) == 2
+        mine.drop()
+        assert mine._notes.names() == []
+
+
 def test_jobs_may_take_a_place_at_the_same_time(store: Disk) -> None:
     store("one")
     jobs = [str(uuid4()) for _ in range(4)]
