@@ -122,6 +122,8 @@ async def test_a_film_that_did_not_change_is_kept_when_another_file_comes(elsewh
     (elsewhere / "gone.vtt").unlink()
     (elsewhere / "other.mp4").write_text("changed")
     (source / "0001.mp4.5f01c3d2.part").write_text("of an attempt that was killed")
+    (source / ".files.json.part").mkdir()
+    (source / ".files.json.part" / "1f").write_text("of it, too")
     files = (await acquired(elsewhere, MediaDetection="Convention")).files
     assert (source / "0001.mp4").samefile(tmp_path / "film")
     assert {file.path.removeprefix("source/") for file in files} == {"0001.mp4", "0002.vtt", "0003.mp4"}

@@ -103,3 +103,14 @@ def test_a_link_where_the_file_grows_leads_nowhere(target: Path, tmp_path: Path)
     temporary_name(target).symlink_to("elsewhere")
     remove_parts(temporary_name(target))
     assert around(target) == {"x.mp4": b"whole", "elsewhere/theirs": b""}
+
+
+def test_a_link_that_is_put_where_the_file_grows_meanwhile_leads_nowhere(
+    target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "theirs").touch()
+    monkeypatch.setattr(Path, "mkdir", lambda path, **_: path.symlink_to("elsewhere"))
+    with pytest.raises(NotADirectoryError):
+        write(target, b"whole")
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["theirs"]

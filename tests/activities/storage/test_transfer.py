@@ -136,6 +136,30 @@ def test_what_an_earlier_attempt_has_put_in_place_meanwhile_is_not_replaced_by_a
     assert {*tmp_path.iterdir()} == {tmp_path / "root", target}
 
 
+def test_an_attempt_fills_no_other_file_than_the_one_it_knows(tmp_path: Path) -> None:
+    first = Download(FILM, tmp_path / "x")
+    first.write(0, PIECES[0])
+    first.close()
+    late = Download(FILM, tmp_path / "x")
+    for path in tmp_path.glob("x.*"):
+        path.unlink()
+    anew = Download(FILM, tmp_path / "x")
+    anew.write(PIECE, PIECES[1])
+    with pytest.raises(StorageError, match="another attempt"):
+        late.write(PIECE, PIECES[1])
+    anew.write(0, PIECES[0])
+    anew.finish(Stop())
+
+
+def test_notes_do_not_count_for_a_file_that_has_taken_the_place_of_theirs(tmp_path: Path) -> None:
+    first = Download(FILM, tmp_path / "x")
+    first.write(0, PIECES[0])
+    (tmp_path / "other").write_bytes(bytes(2 * PIECE))
+    (tmp_path / "other").replace(tmp_path / "x.part")
+    assert Download(FILM, tmp_path / "x").done_size == 0
+    first.close()
+
+
 @pytest.mark.parametrize("late_begins", ["with the first piece", "at once"])
 def test_two_attempts_may_fill_one_file(tmp_path: Path, late_begins: str) -> None:
     target = tmp_path / "x"
