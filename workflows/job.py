@@ -18,6 +18,8 @@ from workflows.limits import excess
 
 MAX_PUBLISHERS = 5
 MAX_PROBLEMS = 50
+MAX_NAME = 200
+"""Characters of a field's name that a problem repeats."""
 MAX_TEXT = 4096
 
 
@@ -164,7 +166,8 @@ def _advice(detail: ErrorDetails) -> str:
 
 
 def _printable(text: str) -> str:
-    return text[:200].encode("unicode_escape").decode() if not text.isprintable() else text[:200]
+    shown = text[:MAX_NAME]
+    return shown if shown.isprintable() else shown.encode("unicode_escape").decode()[:MAX_NAME]
 
 
 def _json_type(value: object) -> str:

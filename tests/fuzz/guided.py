@@ -13,7 +13,7 @@ import atheris
 
 with atheris.instrument_imports(include=["activities", "publishers", "workflows"]):
     from activities.storage.http.pages import NoListing
-    from tests.fuzz.test_damage import REFUSALS, TARGETS
+    from tests.fuzz.test_damage import LONGEST_TEXT, REFUSALS, TARGETS
 from tests.fuzz.trying import check_told
 
 LONGEST = 4096
@@ -39,7 +39,7 @@ def main() -> None:
         except NoListing:
             pass
         except REFUSALS as error:
-            check_told(error, most=5000)
+            check_told(error, most=LONGEST_TEXT)
 
     limits = [f"-max_total_time={asked.seconds}", f"-max_len={LONGEST}", f"-timeout={STUCK_SECONDS}"]
     atheris.Setup([sys.argv[0], *limits, f"-artifact_prefix={seen}/", str(seen)], one)

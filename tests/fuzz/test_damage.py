@@ -35,6 +35,8 @@ from workflows.job import InvalidJob, Job
 COUNT = 1000 * times() if LONG in os.environ else 40
 """Damages of each: they cost less than what is made up from nothing."""
 FILM = 100_000
+LONGEST_TEXT = 15_000
+"""Characters of an error: a job may have fifty problems, and a problem a name of two hundred characters."""
 TTML = (
     f'<tt ttp:frameRate="25" xmlns:ttp="p" xmlns:tts="t">{HEAD}<body timeContainer="seq"><div><p begin="1s" '
     'end="00:00:02:12" region="r" style="a">x<br/><span tts:fontStyle="italic" dur="30f">y</span></p></div></body></tt>'
@@ -155,7 +157,7 @@ def test_damage_is_read_or_told(target: str) -> None:
         except NoListing:
             continue  # who has asked knows what for
         except REFUSALS as error:
-            check_told(error, most=5000)
+            check_told(error, most=LONGEST_TEXT)
         except Exception as error:
             error.add_note(f"{target}, seed {seed}: {mutated(sound, seed)!r}")
             raise

@@ -41,6 +41,7 @@ BOMBS: dict[str, tuple[dict[str, Any], str]] = {
     "deep in a field that is none": ({"Deep": nested(21)}, "Deep"),
     "a long text": ({"ContentProcessing": {"KeyId": "x" * 1_500_000}}, "ContentProcessing"),
     "a long name": ({"x" * 1_500_000: 1}, "xxx"),
+    "long names that no terminal shows": ({f"\U000e0001{n}" + "\U000e0001" * 300: n for n in range(50)}, "U000e0001"),
     "a large number": ({"ContentProcessing": {"VideoRepresentations": [{"BitrateInKbps": 10**4000}]}}, "Bitrate"),
     "an endless number": ({"ImageExtraction": {"Intervals": [float("inf")]}}, "ImageExtraction.Intervals[0]"),
     "no number": ({"ImageExtraction": {"Intervals": [float("nan")]}}, "ImageExtraction.Intervals[0]"),
