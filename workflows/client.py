@@ -239,9 +239,16 @@ async def _ask(handle: Handle, *query: Any, **options: Any) -> Any:
         try:
             return await handle.query(*query, rpc_timeout=ANSWER_TIMEOUT, **options)
         except RPCError as error:
+            if is_cancelled():  # a request that is broken off by that can look like one that the server has
+                raise asyncio.CancelledError from None
             if error.status not in AWAY:
                 raise
         await asyncio.sleep(POLL_INTERVAL)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has asked this task to end."""
+    return bool((task := asyncio.current_task()) and task.cancelling())
 
 
 def _is_told(meter: Meter | None, told_at: float) -> bool:

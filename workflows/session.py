@@ -211,7 +211,7 @@ async def interruptible(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return await work
     except Exception:
-        if (task := asyncio.current_task()) and task.cancelling():
+        if jobs.is_cancelled():
             raise asyncio.CancelledError from None
         raise
 

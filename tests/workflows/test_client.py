@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
+from typing import Any, cast
 
 import pytest
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RetryConfig, RPCError
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from activities.server import job_id_of
 from tests.servers.ports import free_ports
@@ -87,6 +88,24 @@ async def test_many_that_ask_wait_for_a_worker_together(temporal_server: Tempora
     await asyncio.wait(asking)
     await handle.terminate()
     assert not answered
+
+
+class Broken:
+    """Stands for a run: that a request is broken off just when its answer comes is not to be had from a real server."""
+
+    async def query(self, *_: Any, **__: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise RPCError("broken off", RPCStatusCode.CANCELLED, b"") from None
+
+
+async def test_who_is_interrupted_while_he_asks_does_not_ask_again() -> None:
+    asking = asyncio.create_task(jobs.progress(cast("jobs.Handle", Broken())))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(asking, 5)
 
 
 async def test_a_server_that_is_not_there_is_named() -> None:
