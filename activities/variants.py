@@ -10,9 +10,9 @@ from activities.heartbeat import Progress, beating
 from activities.join import Joined
 from activities.machine import on_disk
 from activities.media.allowed import Input
-from activities.media.command import copy_video_command
+from activities.media.command import copy_video_command, skipped_command
 from activities.media.ffmpeg import run_ffmpeg
-from activities.media.pictures import Pictures, pictures, skips_pictures
+from activities.media.pictures import Pictures, pictures
 from activities.media.probe import ProbeError
 from activities.plan import LONGEST_GOP, PACKAGED_CODECS, Plan
 from activities.store.work import Work, at_work
@@ -107,7 +107,9 @@ async def _check_match(work: Work, variants: list[_Variant]) -> None:
 async def _check_closed(work: Work, variant: _Variant) -> None:
     """No picture needs one of before its key frame: whoever changes variants there has another one in its place."""
     track, leading = variant.track, variant.seen.leading
-    if leading and (track.codec == "h264" or await skips_pictures(work.input(track.file), track.index)):
+    if leading and (
+        track.codec == "h264" or await run_ffmpeg(skipped_command(work.input(track.file), track), named([track]))
+    ):
         raise _unfit(
             track,
             f"has an open GOP at {leading[0]:.2f} s: pictures behind that key frame need others before it, and "

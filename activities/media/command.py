@@ -22,6 +22,8 @@ from activities.tracks import VideoTrack
 GLOBAL = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning", "-progress", "pipe:1", "-stats_period", "0.5")
 RAW = {"H264": {"format": "h264"}, "H265": {"format": "hevc"}}
 """By codec: pictures and nothing else, whose size is to be measured."""
+SKIPPED = "filter_units=pass_types=8-9"
+"""Lets pass the pictures of H.265 that cannot be decoded where one starts at the key frame before them (RASL)."""
 WEBVTT = {"c:s": "webvtt", "format": "webvtt", "max_error_rate": 0}
 
 
@@ -79,6 +81,15 @@ def copy_video_command(source: Input, track: VideoTrack, output: Path) -> list[s
     tag = {"tag:v": "hvc1"} if track.codec == "hevc" else {}
     return compiled(
         ffmpeg.output(opened_input(source)[str(track.index)], f"file:{output}", c="copy", **tag, **mp4_options())
+    )
+
+
+def skipped_command(source: Input, track: VideoTrack) -> list[str]:
+    """Pictures of H.265 that need others before the key frame that they stand behind, to nowhere: they are counted."""
+    picture, nowhere = opened_input(source)[str(track.index)], {"c": "copy", "format": "null"}
+    # Of the second output, which has all pictures, one sees that the reading goes on.
+    return compiled(
+        ffmpeg.output(picture, "-", **nowhere, **{"bsf:v": SKIPPED}), ffmpeg.output(picture, "-", **nowhere)
     )
 
 

