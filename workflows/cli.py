@@ -53,7 +53,8 @@ def run(job_file: JobFile, *, as_json: AsJson = False) -> None:
     """Run a job to its end and show its events.
 
     Without TEMPORAL_ADDRESS a Temporal server and a worker run for the time of the job. Unless ENCODING_FILES_ROOT
-    says otherwise, that worker reads and writes just the folders that the job names.
+    says otherwise, that worker reads and writes just the folders that the job names; and receivers of events that are
+    away at the end are waited for.
 
     Exit status: 0 JobSuccess, 1 FinalError, 2 the job does not validate. Ctrl-C and SIGTERM cancel the
     job, and so does an output that cannot be written, as when whoever reads it has ended.
