@@ -145,6 +145,8 @@ class Pending:
     """Id → what it has done, 0-1."""
     waiting: frozenset[str] = frozenset()
     """Ids of those that no worker has begun."""
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """Id → the attempt that the server waits for, of those that shall not stop."""
 
 
 class Meter:
@@ -201,7 +203,9 @@ async def pending_in(description: WorkflowExecutionDescription) -> Pending:
     waiting = {
         info.activity_id for info in infos if info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     }
-    return Pending(shares, frozenset(waiting))
+    stopping = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
+    attempts = {info.activity_id: info.attempt for info in infos if info.state != stopping}
+    return Pending(shares, frozenset(waiting), attempts)
 
 
 @dataclass(frozen=True)

@@ -223,7 +223,10 @@ class _Reporter:
 
     async def _tell_news(self) -> None:
         try:
-            percent = self.meter.take(await self.of.look(self.handle))
+            pending, info = await self.of.look(self.handle), activity.info()
+            if pending.attempts.get(info.activity_id) != info.attempt:
+                return  # it has stood still, and another one tells the phase, or the phase is over
+            percent = self.meter.take(pending)
             if percent >= self.told + (1 if self.publisher else SIGNAL_STEP):
                 await self._tell(percent)
         except (PublishError, SecretError, RPCError):

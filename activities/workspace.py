@@ -19,9 +19,15 @@ SOURCES = "source"
 """The folder in it that is there as long as the job works."""
 
 
+def workspace_path(job_id: str) -> Path:
+    """Where the job's folder is, or would be. `job_id` must be a GUID: it becomes a path."""
+    UUID(job_id)
+    return Settings.from_environment().work_root / job_id
+
+
 def workspace(job_id: str) -> Path:
-    """The job's folder, made when missing. `job_id` must be a GUID: it becomes a path."""
-    folder = _path(job_id)
+    """The job's folder, made when missing."""
+    folder = workspace_path(job_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
@@ -66,10 +72,5 @@ def remove(job_id: str) -> None:
     Raises:
         OSError: something stays, since the disk does not let go of it, or somebody still writes.
     """
-    if (folder := _path(job_id)).exists():
+    if (folder := workspace_path(job_id)).exists():
         shutil.rmtree(folder)
-
-
-def _path(job_id: str) -> Path:
-    UUID(job_id)
-    return Settings.from_environment().work_root / job_id

@@ -13,7 +13,7 @@ from activities.storage.files import version_of
 from activities.storage.threads import Stop, stoppable
 from activities.store.kept import ALGORITHM, Kept, KeptFile, covered, files_of, note_name, read, units, written
 from activities.tracks import SourceFile
-from activities.workspace import SOURCES, tidy, workspace
+from activities.workspace import SOURCES, tidy, workspace, workspace_path
 
 
 class SharedWork:
@@ -87,8 +87,9 @@ async def in_folder(
     job_id: str, needs: Iterable[str], sources: Iterable[SourceFile], failing: type[JobError]
 ) -> AsyncIterator[SharedWork]:
     """As `at_work`."""
-    root = await on_disk(workspace, job_id)
+    root = workspace_path(job_id)
     try:
+        await on_disk(workspace, job_id)
         async with _whole(SharedWork(root), needs, [*sources], failing) as work:
             yield work
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -117,9 +118,13 @@ class Shown:
     def __init__(self) -> None:
         self.share = 0.0
         self.look_interval = 0.0
+        self.attempts: dict[str, int] | None = None
+        """None = that which asks."""
 
     async def look(self, _: Any) -> Pending:
-        return Pending({"part-0": self.share})
+        info = activity.info()
+        attempts = {info.activity_id: info.attempt} if self.attempts is None else self.attempts
+        return Pending({"part-0": self.share}, attempts=attempts)
 
 
 async def test_a_reporter_has_told_what_has_arrived(root: Path) -> None:
@@ -148,12 +153,29 @@ async def test_a_reporter_has_told_what_has_arrived(root: Path) -> None:
     assert [path.name for path in (root / "events" / JOB_ID).iterdir()] == ["000003-EncodingProgress-042.json"]
 
 
+@pytest.mark.parametrize("attempts", [{}, {"test": 2}], ids=["the phase is over", "another one tells it"])
+async def test_a_reporter_that_has_stood_still_tells_nothing(root: Path, attempts: dict[str, int]) -> None:
+    """It asks the server before that tells it, by the answer to its next beat, that it does not count any more."""
+    to = Files.model_validate({"Type": "Files", "UriPath": str(root / "events")})
+    shown, running = Shown(), Running()
+    running.environment.info = replace(running.environment.info, activity_id="test", attempt=1)
+
+    async def told(request: ReportRequest) -> Reported:
+        reporter = _Reporter(request, cast(_Run, shown), cast(Any, None))
+        shown.share, shown.attempts = 0.84, attempts
+        await reporter._tell_news()
+        return reporter.sent
+
+    assert await running(told, ReportRequest(watch(1), to)) == Reported()
+    assert not (root / "events").exists()
+
+
 async def test_times_are_those_of_the_server() -> None:
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, started_time=STARTED)
 
-    async def activity() -> datetime:
+    async def asking() -> datetime:
         return server_clock()()
 
-    told = await environment.run(activity)
+    told = await environment.run(asking)
     assert STARTED <= told < STARTED + timedelta(seconds=5)

@@ -1,8 +1,10 @@
 """What one activity keeps, another has, on whichever worker."""
 
+import asyncio
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -130,6 +132,27 @@ async def test_an_attempt_that_comes_when_the_job_has_ended_leaves_nothing(root:
     (workspace(JOB_ID) / "source").mkdir()
     await working(late)
     assert len([*workspace(JOB_ID).iterdir()]) == 2
+
+
+async def test_an_attempt_that_is_cancelled_while_it_begins_leaves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def slowly(job_id: str) -> Path:
+        folder = workspace(job_id)
+        begun.set()
+        time.sleep(0.1)
+        return folder
+
+    monkeypatch.setattr("activities.store.shared.workspace", slowly)
+    assert root.exists()
+    beginning = asyncio.create_task(working(contents))
+    await asyncio.to_thread(begun.wait)
+    beginning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+    assert await kept_jobs(Settings.from_environment()) == []
 
 
 async def test_an_attempt_that_goes_on_when_the_job_has_ended_leaves_nothing(root: Path) -> None:
