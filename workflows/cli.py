@@ -12,7 +12,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.server import job_id_of
@@ -21,7 +20,7 @@ from workflows import client as jobs
 from workflows import codec, keys
 from workflows.console import JobView, Terminal
 from workflows.job import InvalidJob, Job, job_schema
-from workflows.logs import log_to_stderr, printable
+from workflows.logs import keep_core_silent, log_to_stderr, printable
 from workflows.session import EXIT_INTERRUPTED, Place, closed, interruptible, place_for, print_json, see_through
 
 MAX_BYTES = 1_500_000
@@ -368,7 +367,7 @@ def _set_up_logging() -> None:
             _refuse(f"ENCODING_LOG_LEVEL: {error}")
     else:
         logging.getLogger().addHandler(logging.NullHandler())
-        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
+        keep_core_silent()
     logging.captureWarnings(capture=True)
 
 

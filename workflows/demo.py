@@ -16,6 +16,7 @@ from activities.settings import Settings
 from publishers.events import JobSuccess, Message
 from workflows import client as jobs
 from workflows.embedded import embedded_server
+from workflows.logs import keep_core_silent
 from workflows.plugin import workers
 from workflows.session import Place, closed, see_through
 
@@ -37,6 +38,7 @@ def main() -> None:
     """Run the demo; exit status 0 only where the job succeeded."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep server and UI running until Ctrl-C")
+    keep_core_silent()
     succeeded = asyncio.run(_demo(FOLDER.resolve(), keep=parser.parse_args().keep))
     sys.stdout.flush()
     os._exit(0 if succeeded else 1)  # see workflows/cli.py

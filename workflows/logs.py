@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from temporalio.runtime import Runtime, TelemetryConfig
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # They log what they raise, with stack traces and at times with credentials; what is raised is told by the publishers.
 SILENCED = ("azure", "boto3", "botocore", "pika", "urllib3")
@@ -36,3 +38,8 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def keep_core_silent() -> None:
+    """Temporal's core writes to standard error by itself: not where a person watches a job. Before any connection."""
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
