@@ -3,6 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from activities.workspace import workspace
+from tests.activities.delivering import OUTPUT
+from tests.activities.running import JOB_ID
+
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -11,6 +15,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("ENCODING_FILES_ROOT", str(folder))
     monkeypatch.setenv("ENCODING_WORK_ROOT", str(tmp_path / "work"))
+    return folder
+
+
+@pytest.fixture
+def packaged(root: Path) -> Path:
+    """The files of a format, in the workspace."""
+    folder = workspace(JOB_ID) / OUTPUT.root
+    (folder / "video").mkdir(parents=True)
+    for name in (*OUTPUT.media, *OUTPUT.manifests):
+        (folder / name).write_text(name)
+    assert root.exists()
     return folder
 
 

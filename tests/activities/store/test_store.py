@@ -1,10 +1,8 @@
 """What one activity keeps, another has, on whichever worker."""
 
-import asyncio
 import json
 import os
 import subprocess
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -25,7 +23,7 @@ from activities.storage.s3.storage import S3Storage
 from activities.store import scratch
 from activities.store.abandoned import kept_jobs, last_written
 from activities.store.work import Work, at_work, emptied, usable_store
-from activities.workspace import attempt_folder, workspace
+from activities.workspace import attempt_folder
 from tests.activities.running import JOB_ID, Running, location
 from tests.activities.storage.doing import Place
 from tests.activities.store.conftest import Disk, Lose, give_bucket
@@ -118,60 +116,6 @@ async def test_at_the_end_nothing_of_the_job_is_left(store: Disk) -> None:
         await working(contents, needs=["made-1/a"])
     assert not [path for path in disk.rglob("*") if path.is_file() and other not in str(path)]
     assert await working(contents, needs=["made-1/a"], job=other) == {"made-1/a": b"of another job"}
-
-
-async def test_an_attempt_that_comes_when_the_job_has_ended_leaves_nothing(root: Path) -> None:
-    async def late(work: Work) -> None:
-        (work.root / attempt_folder("text")).mkdir()
-
-    assert root.exists()
-    await working(late)
-    with pytest.raises(LostError):
-        await working(late, needs=["source/0001.mp4"])
-    assert await kept_jobs(Settings.from_environment()) == []
-    (workspace(JOB_ID) / "source").mkdir()
-    await working(late)
-    assert len([*workspace(JOB_ID).iterdir()]) == 2
-
-
-async def test_an_attempt_that_is_cancelled_while_it_begins_leaves_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun = threading.Event()
-
-    def slowly(job_id: str) -> Path:
-        folder = workspace(job_id)
-        begun.set()
-        time.sleep(0.1)
-        return folder
-
-    monkeypatch.setattr("activities.store.shared.workspace", slowly)
-    assert root.exists()
-    beginning = asyncio.create_task(working(contents))
-    await asyncio.to_thread(begun.wait)
-    beginning.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await beginning
-    assert await kept_jobs(Settings.from_environment()) == []
-
-
-async def test_an_attempt_that_goes_on_when_the_job_has_ended_leaves_nothing(root: Path) -> None:
-    """A worker that has stood still meanwhile: its job's folder is gone under it."""
-
-    async def frozen_before_it_keeps(work: Work) -> None:
-        await keeping({"source/0001.mp4": b"film", "text-1/en.vtt": b"text"}, "source/0001.mp4")(work)
-        await emptied(JOB_ID)
-        await work.keep("text-1")
-
-    async def frozen_before_it_reads(work: Work) -> None:
-        await emptied(JOB_ID)
-        (work.root / "text-1/en.vtt").read_bytes()
-
-    assert root.exists()
-    with pytest.raises(LostError):
-        await working(frozen_before_it_reads)
-    await working(frozen_before_it_keeps)
-    assert await kept_jobs(Settings.from_environment()) == []
 
 
 async def test_who_has_files_in_the_store_and_since_when_is_known(store: Disk) -> None:
