@@ -1,7 +1,6 @@
 """The end of every job: nothing of it stays in the work folder, nor at its place if it did not succeed."""
 
 from dataclasses import dataclass, field
-from functools import partial
 
 from temporalio import activity
 
@@ -14,8 +13,7 @@ from activities.storage import opened
 from activities.storage.base import Entry, Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.download import looked_at
-from activities.storage.patience import persistently
-from activities.storage.threads import stoppable
+from activities.storage.patience import asked
 from activities.store.work import emptied
 from activities.tracks import SourceFile
 from activities.withdraw import taken_back
@@ -87,6 +85,6 @@ async def _delete_unchanged(storage: Storage, file: SourceFile) -> None:
         activity.logger.warning("%s is not deleted: %s", file.name, error)
         return
     if (entry.size, entry.version) == (file.size, file.version):
-        await stoppable(partial(persistently, partial(storage.delete, file.name, {})))
+        await asked(storage.delete, file.name, {})
     else:
         activity.logger.warning("%s is not deleted: it has changed since the job has read it", file.name)

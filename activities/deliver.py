@@ -1,13 +1,11 @@
 """Publishing: upload a packaged format, media first and manifests last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from posixpath import dirname
-from typing import TypeVar
 
 from temporalio import activity
 
@@ -23,8 +21,7 @@ from activities.storage.config import WritableLocation
 from activities.storage.content import MANIFESTS
 from activities.storage.download import listed
 from activities.storage.journal import Journal
-from activities.storage.patience import persistently
-from activities.storage.threads import stoppable
+from activities.storage.patience import asked
 from activities.storage.upload import DONE, deleted, stored
 from activities.store.claims import Claims, claims_of
 from activities.store.work import Work, at_work
@@ -35,7 +32,6 @@ LATE = "another worker publishes this by now, or Temporal is away"
 TAKEN = "another job has begun to publish at the same place; let each publish to a folder of its own"
 PLACES, LOST_TIMES = "", "lost"
 """What the journal notes of no file: how often the places were lost when it began."""
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -178,7 +174,7 @@ class _Claim:
 
     async def check(self) -> None:
         """Fail if another job has taken them: the next attempt sends everything, lest players get a mix."""
-        if not await _asked(partial(self.claims.held_since, self.lost, self.places)):
+        if not await asked(self.claims.held_since, self.lost, self.places):
             raise PublishingError(TAKEN, retryable=True)
 
 
@@ -186,21 +182,17 @@ class _Claim:
 async def _at_place(request: DeliverRequest) -> AsyncIterator[tuple[Storage, _Claim]]:
     with claims_of(request.job_id) as claims:
         async with opened(request.location) as storage:
-            places = places_of(await _asked(storage.place), request.output)
+            places = places_of(await asked(storage.place), request.output)
             yield storage, await _claimed(request, claims, places)
 
 
 async def _claimed(request: DeliverRequest, claims: Claims, places: list[str]) -> _Claim:
     """Take the places. Two jobs would take them from each other for ever: who has lost them once lets the other end."""
-    if activity.info().attempt > 1 and not await _asked(partial(claims.are_free, places)):
+    if activity.info().attempt > 1 and not await asked(claims.are_free, places):
         raise PublishingError(TAKEN, retryable=True)
-    lost = await _asked(partial(claims.take, places))
+    lost = await asked(claims.take, places)
     sent = request.sent if request.sent and not lost else Sent(0, 0)
     return _Claim(claims, places, lost, sent)
-
-
-async def _asked(request: Callable[[], Answer]) -> Answer:
-    return await stoppable(partial(persistently, request))
 
 
 def _journal_since(path: Path, lost: int) -> Journal:

@@ -5,9 +5,11 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from temporalio import activity
 
+Detail = TypeVar("Detail")
 INTERVAL = 1.0
 """Seconds between beats."""
 
@@ -57,6 +59,12 @@ def last_progress() -> Progress:
     """What an earlier attempt of this activity reported last; nothing on the first attempt."""
     details = activity.info().heartbeat_details
     return Progress(**details[0]) if details else Progress()
+
+
+def last_detail(default: Detail) -> Detail:
+    """What it reported besides its progress."""
+    details = activity.info().heartbeat_details
+    return details[1] if len(details) > 1 else default
 
 
 async def _pump(beat: Callable[[], None]) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import posixpath
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +19,7 @@ from activities.storage import opened
 from activities.storage.base import Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
-from activities.storage.patience import persistently
-from activities.storage.threads import stoppable
+from activities.storage.patience import asked
 from activities.storage.upload import stored
 from activities.store.claims import claims_of
 from activities.store.work import at_work
@@ -133,9 +131,9 @@ async def extract_images(request: ImagesRequest) -> Images:
 
 async def _claim(request: ImagesRequest, storage: Storage) -> None:
     """From now on what lies there is this job's, to be withdrawn if it fails."""
-    place = request.place(await stoppable(partial(persistently, storage.place)))
+    place = request.place(await asked(storage.place))
     with claims_of(request.job_id) as claims:
-        await stoppable(partial(persistently, partial(claims.take, [place])))
+        await asked(claims.take, [place])
 
 
 async def _extract(source: Input, video: VideoTrack, percent: float, quality: int, output: Path) -> None:

@@ -15,7 +15,7 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from activities.heartbeat import Progress, beating, last_progress
+from activities.heartbeat import Progress, beating, last_detail, last_progress
 from activities.secrets import SecretError, revealed
 from activities.settings import Settings
 from publishers import check, publish
@@ -68,8 +68,7 @@ async def publish_events(request: PublishRequest) -> None:
 
 def _refusals(confirmed: Progress) -> int:
     """How often the receiver had said no when this attempt began, since it last took an event or was away."""
-    details = activity.info().heartbeat_details
-    return details[1] if len(details) > 1 and confirmed.done == last_progress().done else 0
+    return last_detail(0) if confirmed.done == last_progress().done else 0
 
 
 @activity.defn

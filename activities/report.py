@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from activities.heartbeat import Progress, last_progress
+from activities.heartbeat import Progress, last_detail, last_progress
 from activities.notify import PROGRESS_SIGNAL, REPORT_INTERVAL, Meter, Milestone, Pending, Watch, pending_in
 from activities.secrets import SecretError, revealed
 from activities.server import own_run, server_clock
@@ -158,12 +158,6 @@ async def report_progress(request: ReportRequest) -> Reported:
     return reporter.sent
 
 
-def _waiting_before() -> list[str]:
-    """Activities that no worker had begun when an earlier attempt saw them last: gone, they need not be done."""
-    details = activity.info().heartbeat_details
-    return details[1] if len(details) > 1 else []
-
-
 def _rest() -> ApplicationError:
     """Takes the activity back to its queue; its last beat stays."""
     return ApplicationError(
@@ -202,7 +196,8 @@ class _Reporter:
     def __init__(self, request: ReportRequest, of: _Run, handle: WorkflowHandle[Any, Any]) -> None:
         self.of = of
         self.handle = handle
-        self.meter = Meter(request.watch, int(last_progress().done), _waiting_before())
+        waiting: list[str] = last_detail([])
+        self.meter = Meter(request.watch, int(last_progress().done), waiting)
         self.publisher = request.publisher
         self.told = self.leased = self.meter.percent
         self.sent = Reported()

@@ -16,8 +16,7 @@ from activities.storage import opened
 from activities.storage.base import Storage, StorageError
 from activities.storage.config import WritableLocation
 from activities.storage.journal import Journal
-from activities.storage.patience import persistently
-from activities.storage.threads import stoppable
+from activities.storage.patience import asked
 from activities.storage.upload import deleted
 from activities.store.claims import claims_of
 from activities.store.work import at_work
@@ -87,9 +86,4 @@ async def _own(
     """A location, and a question: whether the job still was the last to publish at the places there."""
     with claims_of(job_id) as claims:
         async with opened(location) as storage:
-            hold = partial(claims.hold, places(await stoppable(partial(persistently, storage.place))))
-
-            async def is_own() -> bool:
-                return await stoppable(partial(persistently, hold))
-
-            yield storage, is_own
+            yield storage, partial(asked, claims.hold, places(await asked(storage.place)))

@@ -259,16 +259,28 @@ class Client(ftplib.FTP_TLS):
         try:
             self.rename(source, target)
         except ftplib.error_perm:
-            if self._is_gone(source):
+            if self._lacks(source):
                 raise FtpError(f"{self._place}: what was sent has been renamed already", temporary=True) from None
             self.delete(target)
             self.rename(source, target)
 
-    def _is_gone(self, path: str) -> bool:
+    def told_size(self, path: str) -> str | None:
+        """The size of a file as the server tells it, or None where there is no such file.
+
+        Raises:
+            ftplib.error_perm: it does not tell.
+        """
         try:
-            self.sendcmd(f"SIZE {path}")
+            return self.sendcmd(f"SIZE {path}")[3:].strip()
         except ftplib.error_perm as error:
-            return str(error).startswith(NO_FILE)
+            if str(error).startswith(NO_FILE):
+                return None
+            raise
+
+    def _lacks(self, path: str) -> bool:
+        """Whether there surely is no such file."""
+        with suppress(ftplib.error_perm):
+            return self.told_size(path) is None
         return False
 
     def end(self) -> None:

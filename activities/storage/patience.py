@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from activities.storage.base import StorageError
-from activities.storage.threads import Stop
+from activities.storage.threads import Stop, stoppable
 
+Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 TRIES = 6
@@ -45,3 +47,8 @@ def persistently(request: Callable[[], Result], stop: Stop) -> Result:
             return request()
         except StorageError as error:
             patience.failure(error)
+
+
+async def asked(request: Callable[Parameters, Result], *args: Parameters.args, **named: Parameters.kwargs) -> Result:
+    """The same in a thread that ends when the activity is cancelled."""
+    return await stoppable(partial(persistently, partial(request, *args, **named)))

@@ -17,7 +17,7 @@ from activities.storage.base import DamagedError, Entry, StorageError
 from activities.storage.download import digest_of, fetched, looked_at
 from activities.storage.journal import Journal
 from activities.storage.lanes import for_each
-from activities.storage.patience import persistently
+from activities.storage.patience import asked, persistently
 from activities.storage.threads import Stop, stoppable, together
 from activities.storage.upload import stored
 from activities.store.bucket import Unfinished, WorkBucket
@@ -63,7 +63,7 @@ async def removed(store: str, job_id: str) -> None:
         def delete(name: str, stop: Stop) -> None:
             persistently(partial(bucket.delete, name, {}), stop)
 
-        await for_each(await stoppable(partial(persistently, bucket.unfinished)), give_up, bucket.lanes)
+        await for_each(await asked(bucket.unfinished), give_up, bucket.lanes)
         await for_each(await stoppable(partial(_names, bucket)), delete, bucket.lanes)
 
 
@@ -189,13 +189,10 @@ class BucketWork:
 
         async def look(unit: str) -> None:
             async with lanes:
-                text = await self._ask(partial(self._bucket.text_of, note_name(unit)))
+                text = await asked(self._bucket.text_of, note_name(unit))
             self._notes[unit] = read(text) if text else None
 
         await together(*map(look, new))
-
-    async def _ask(self, request: "partial[bytes | None]") -> bytes | None:
-        return await stoppable(lambda stop: persistently(request, stop))
 
     async def _fetch(self, wanted: dict[str, KeptFile]) -> list[str]:
         """What of it cannot be had; the others are there if there is none."""
@@ -237,7 +234,7 @@ class BucketWork:
             kept.files[unit] = KeptFile(unit, entry.size, files[unit].sha256, entry.version)
             text = written(kept)
         # Last, and in one piece: until then nothing of it is there for others.
-        await stoppable(lambda stop: persistently(partial(self._bucket.put_text, note_name(unit), text), stop))
+        await asked(self._bucket.put_text, note_name(unit), text)
         self._notes[unit] = kept
 
 

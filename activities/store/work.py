@@ -15,7 +15,7 @@ from activities.media.allowed import Input
 from activities.settings import Settings
 from activities.storage.base import StorageError
 from activities.storage.explain import explained
-from activities.storage.patience import persistently
+from activities.storage.patience import asked
 from activities.storage.threads import stoppable
 from activities.store.claims import claims_of
 from activities.store.own import own_bucket, told
@@ -101,7 +101,7 @@ async def emptied(job_id: str) -> None:
     with explained(f"{FOLDER} of the job cannot be removed"):
         await asyncio.to_thread(remove, job_id)
     with claims_of(job_id) as claims:
-        await stoppable(lambda stop: persistently(claims.drop, stop))
+        await asked(claims.drop)
 
 
 @asynccontextmanager

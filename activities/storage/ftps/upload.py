@@ -11,7 +11,7 @@ from activities.storage.base import Content, Kept, OnBytes, Span, StorageError
 from activities.storage.explain import explained
 from activities.storage.ftps.listing import size_of
 from publishers.atomic import temporary_name
-from publishers.ftp import NO_FILE, Client
+from publishers.ftp import Client
 
 PIECE = 1 << 18
 """Bytes that are sent at once."""
@@ -111,12 +111,8 @@ def part_of(target: str) -> str:
 
 def file_size(client: Client, path: str) -> int | None:
     """In bytes, or None where there is no such file."""
-    try:
-        reply = client.sendcmd(f"SIZE {path}")
-    except ftplib.error_perm as error:
-        if str(error).startswith(NO_FILE):
-            return None
-        raise
-    if (size := size_of(reply[3:].strip())) < 0:
+    if (told := client.told_size(path)) is None:
+        return None
+    if (size := size_of(told)) < 0:
         raise StorageError(f"the server tells no size of {path!r} that can be true")
     return size

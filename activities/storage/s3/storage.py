@@ -4,7 +4,7 @@ Reading needs s3:ListBucket and s3:GetObject, writing s3:PutObject and no other 
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -82,10 +82,7 @@ class S3Storage:
 
     def delete(self, name: str, kept: Kept) -> None:
         """See base class."""
-        target = self._target(name)
-        target.abort(kept)
-        with self._explained(f"{target.shown} cannot be deleted"):
-            target.delete()
+        self._remove(name, kept, Target.delete)
 
     def withdraw(self, name: str, kept: Kept) -> None:
         """See base class.
@@ -93,10 +90,7 @@ class S3Storage:
         Who may write need not be allowed to delete: then the file is overwritten with an empty one, so that no player
         starts from an old manifest.
         """
-        target = self._target(name)
-        target.abort(kept)
-        with self._explained(f"{target.shown} cannot be deleted"):
-            target.withdraw()
+        self._remove(name, kept, Target.withdraw)
 
     def check_readable(self) -> None:
         """See base class; S3 knows no folders, so that an empty one is not there."""
@@ -131,6 +125,12 @@ class S3Storage:
 
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._folder.bucket, "Key": self._folder.prefix + inside(name)}
+
+    def _remove(self, name: str, kept: Kept, remove: Callable[[Target], None]) -> None:
+        target = self._target(name)
+        target.abort(kept)
+        with self._explained(f"{target.shown} cannot be deleted"):
+            remove(target)
 
     def _target(self, name: str) -> Target:
         at = self._at(name)
