@@ -115,7 +115,7 @@ async def encode_chunk(request: ChunkRequest) -> EncodedChunk:
     async with beating(Progress(total=expected)) as progress, _at_work(request) as work:
         files, _ = await _encode(request, work, await on_disk(fresh, work.root / folder), _into(progress))
         frames = await _frames(files, named([request.video]))
-        if chunk.frames is None:
+        if chunk.frames is None and not _has_all(frames, request.video):
             await _check_end(files, expected, named([request.video]))
         checksums = {name: await asyncio.to_thread(checksum, file) for name, file in files.items()}
         await work.keep(folder)
@@ -214,11 +214,16 @@ def _into(progress: Progress, before: float = 0.0) -> OnSeconds:
 
 
 async def _check_end(files: dict[str, Path], expected: float, source: str) -> None:
-    """All renditions reach the end. Of a chunk whose frames are counted nothing is asked: its last may last long."""
+    """All renditions reach the end. Where all frames are there nothing is asked: the last one may last long."""
     streams = [await _encoded(file, VideoStream, f"picture of {source}") for file in files.values()]
     duration = min(stream.duration for stream in streams)
     if not _reaches(duration, expected):
         raise _incomplete(f"video of {source}", duration, expected)
+
+
+def _has_all(frames: int, video: VideoTrack) -> bool:
+    """Whether the container counts its frames, and these are as many."""
+    return video.frames is not None and frames - video.copies >= (1 - TOLERANCE) * video.frames
 
 
 async def _frames(files: dict[str, Path], source: str) -> int:

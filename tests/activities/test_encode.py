@@ -60,6 +60,24 @@ async def test_every_rendition_has_the_same_frames_and_key_frames(clip: Clips) -
     assert stream["sample_aspect_ratio"] == "1:1"
 
 
+def held(folder: Path, clip: Path) -> Path:
+    """The last of its 50 pictures lasts ten seconds more."""
+    made = folder / "held.mp4"
+    lasting = "setts=duration=if(eq(N\\,49)\\,10/TB\\,DURATION)"
+    _run("-i", str(clip), "-c", "copy", "-bsf:v", lasting, str(made))
+    return made
+
+
+@pytest.mark.parametrize("codec", ["H264", "H265"])
+async def test_a_picture_that_is_held_at_the_end_is_no_damage(codec: str, clip: Clips, tmp_path: Path) -> None:
+    source = held(tmp_path, clip(audio=None))
+    assert (await video_track(source)).end == pytest.approx(11.96, abs=0.01)
+    plan = replace(PLAN, video=[replace(SMALL, codec=codec)], preset="ultrafast")
+    assert (await encoded(source, plan)).frames == 50
+    with pytest.raises(EncodingError, match=r"ends at .* of 12\.0 s: the file is damaged or incomplete"):
+        await encoded(truncated(source), plan)
+
+
 async def test_frames_of_23_976_stay_where_they_are(clip: Clips) -> None:
     made = await encoded(clip(seconds=5, fps="24000/1001"))
     found = frames(file(made, "small"))
