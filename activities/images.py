@@ -137,8 +137,8 @@ async def _claim(request: ImagesRequest, storage: Storage) -> None:
 
 
 async def _extract(source: Input, video: VideoTrack, percent: float, quality: int, output: Path) -> None:
-    """Where pictures end before the duration that the container tells, the last one is taken."""
-    at = video.end * percent / 100
+    """Where there are no pictures yet, the first one is taken; where there are none any more, the last one."""
+    at = max(video.end * percent / 100, video.start)
     commands = [image_command(source, video, at, quality, output)]
     commands += [last_image_command(source, video, max(0.0, at - back), quality, output) for back in (*BACKWARDS, at)]
     for command in commands:

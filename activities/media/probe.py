@@ -23,6 +23,8 @@ ENTRIES = (
 """Of all tags only these: others may hold a whole book. Behind `-show_streams`, which asks for all."""
 FIRST = "%+#100"
 """Packets that are looked at: where nothing in the head of a file tells that it is encrypted, they do."""
+PATIENT = ("-analyzeduration", "60000000", "-probesize", str(200 << 20))
+"""Microseconds and bytes: how much of a file is read for a picture that does not begin in its first five seconds."""
 MOST_OUTPUT = 16 << 20
 """Characters: ffprobe takes 1000 tracks, and tells some 2000 of each."""
 LOCKED = frozenset({"Encryption initialization data", "Encryption info"})
@@ -34,6 +36,7 @@ LONGEST_SIDE = 16_384
 """Pixels, as the encoders take."""
 MOST_PIXELS = 8192 * 8192
 """Of a picture: several of them are in memory at once, and a header of a few bytes can ask for any size."""
+SENSELESS = "has tracks that make no sense; it is damaged"
 FASTEST = 1000
 """Pictures a second. Where there are more, the unit of the clock was taken for them."""
 ESTIMATED = frozenset({"aac", "ac3", "eac3", "mp3"})
@@ -116,9 +119,19 @@ async def probe(source: Input) -> Probe:
     """
     if isinstance(source, Path) and (await on_disk(source.stat)).st_size == 0:
         raise ProbeError("is empty")
+    document = await _document(source)
+    if any(map(_is_unseen, document.get("streams", []))):
+        document = await _document(source, *PATIENT)
+    try:
+        return parse(document)
+    except (ValueError, KeyError, ArithmeticError):
+        raise ProbeError(SENSELESS) from None
+
+
+async def _document(source: Input, *options: str) -> dict[str, Any]:
     lines: list[str] = []
     command = [ffprobe, "-loglevel", "error", "-of", "json", "-show_format", "-show_streams", "-show_packets"]
-    command += ["-read_intervals", FIRST, "-show_entries", ENTRIES, *input_arguments(source)]
+    command += ["-read_intervals", FIRST, "-show_entries", ENTRIES, *options, *input_arguments(source)]
     try:
         async with asyncio.timeout(TIMEOUT):
             ended = await run(command, _into(lines))
@@ -131,9 +144,15 @@ async def probe(source: Input) -> Probe:
     if ended.status:
         raise ProbeError("is not media in a format that this service reads, or is damaged")
     try:
-        return parse(json.loads("\n".join(lines)))
-    except (ValueError, KeyError, ArithmeticError):
-        raise ProbeError("has tracks that make no sense; it is damaged") from None
+        document: dict[str, Any] = json.loads("\n".join(lines))
+    except ValueError:
+        raise ProbeError(SENSELESS) from None
+    return document
+
+
+def _is_unseen(stream: dict[str, Any]) -> bool:
+    """Whether it is a picture of which nothing was decoded: then nobody knows when it begins."""
+    return stream.get("codec_type") == "video" and not stream.get("pix_fmt")
 
 
 def _into(lines: list[str]) -> Callable[[str], None]:

@@ -96,14 +96,17 @@ async def test_a_variable_frame_rate_stays_as_it_is(tmp_path: Path) -> None:
     assert {0, 2, 4} <= set(found[0].keys)
 
 
-async def test_a_late_picture_starts_with_copies_of_its_first_frame(clip: Clips, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.72, 8])
+async def test_a_late_picture_starts_with_copies_of_its_first_frame(
+    seconds: float, clip: Clips, tmp_path: Path
+) -> None:
     source = tmp_path / "late.mkv"
-    inputs = ["-itsoffset", "0.72", "-i", str(clip(audio=None)), "-i", str(clip(seconds=3))]
+    inputs = ["-itsoffset", str(seconds), "-i", str(clip(audio=None)), "-i", str(clip(seconds=10))]
     _run(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", str(source))
     late = (await video_track(source)).start
     made = frames(file(await encoded(source), "small")).times
     assert made == pytest.approx([n / 25 for n in range(len(made))], abs=0.001)
-    assert late > 0.7
+    assert late == pytest.approx(seconds, abs=0.05)
     assert made[-1] == pytest.approx(late + 1.96, abs=0.021)
 
 

@@ -52,14 +52,17 @@ async def test_images_are_of_the_asked_moments(root: Path, fade: VideoTrack) -> 
 
 
 @pytest.mark.usefixtures("fade")
-async def test_moments_are_of_the_film_where_its_picture_is_late(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("late", "moments"), [(4, [0, 25, 64.3, 100]), (10, [0, 45, 75, 100])])
+async def test_moments_are_of_the_film_where_its_picture_is_late(
+    late: int, moments: list[float], root: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "late.mkv"
-    sound = ["-f", "lavfi", "-i", "sine=duration=14"]
-    picture = ["-itsoffset", "4", "-i", str(tmp_path / "fade.mp4")]
+    sound = ["-f", "lavfi", "-i", f"sine=duration={10 + late}"]
+    picture = ["-itsoffset", str(late), "-i", str(tmp_path / "fade.mp4")]
     _run(*picture, *sound, "-map", "0:v", "-map", "1:a", "-c:v", "copy", str(source))
-    late = await located(source)
-    assert late.end == pytest.approx(14, abs=0.1)
-    images = await extracted(root, late, Intervals=[0, 25, 64.3, 100])
+    track = await located(source)
+    assert track.end == pytest.approx(10 + late, abs=0.1)
+    images = await extracted(root, track, Intervals=moments)
     grey = [brightness(root / "out/images" / name) for name in images.names]
     assert grey == pytest.approx([0, 0, 128, 254], abs=10)
 

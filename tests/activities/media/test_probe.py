@@ -96,13 +96,15 @@ async def test_matroska_tells_the_duration_of_each_track(clip: Clips, tmp_path: 
     assert sound.exact
 
 
-async def test_a_late_picture_is_noticed(clip: Clips, tmp_path: Path) -> None:
+@pytest.mark.parametrize("late", [0.7, 12])
+async def test_a_late_picture_is_noticed(late: float, clip: Clips, tmp_path: Path) -> None:
     movie = tmp_path / "movie.mkv"
-    inputs = ["-itsoffset", "0.7", "-i", str(clip(audio=None)), "-i", str(clip())]
+    inputs = ["-itsoffset", str(late), "-i", str(clip(audio=None)), "-i", str(clip(seconds=14))]
     _run(*inputs, "-map", "0:v", "-map", "1:a", "-c", "copy", str(movie))
     picture = (await probe(movie)).tracks[0]
     assert isinstance(picture, VideoStream)
-    assert picture.start == pytest.approx(0.7, abs=0.05)
+    assert picture.start == pytest.approx(late, abs=0.05)
+    assert picture.duration == pytest.approx(2, abs=0.05)
 
 
 async def test_the_duration_of_bare_aac_is_an_estimate(clip: Clips, tmp_path: Path) -> None:
