@@ -36,9 +36,11 @@ async def scratch(work_root: Path, job_id: str) -> AsyncIterator[Path]:
             await on_disk(os.utime, folder)
             yield folder
         except BaseException as error:
-            await on_disk(os.utime, folder)
             if _is_final(error):
+                # At once: a cancel that comes just now must find it begun, since nobody would come back for the folder.
                 await stoppable(lambda _: _remove(folder))
+            else:
+                await on_disk(os.utime, folder)
             raise
         await stoppable(lambda _: _remove(folder))
 
@@ -56,9 +58,8 @@ async def _alone(folder: Path) -> AsyncIterator[None]:
 
 
 def _is_final(error: BaseException) -> bool:
-    if isinstance(error, JobError):
-        return not error.retryable
-    return activity.is_cancelled() and not activity.is_worker_shutdown()
+    is_unwanted = activity.is_cancelled() and not activity.is_worker_shutdown()
+    return is_unwanted or (isinstance(error, JobError) and not error.retryable)
 
 
 def sweep(work_root: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import WorkflowHandle
 
 from tests.clips import Clips, _run
 from tests.integration.conformance import problems
@@ -174,11 +174,11 @@ async def test_a_long_film_delays_another_job_by_one_chunk_at_most(tmp_path: Pat
         short = await service.submit(service.job(service.source(clip())) | {"TenantId": "b"})
         assert (await service.end(short)).status == "COMPLETED"
         [(asked, taken)] = (await told(short)).waits
-        begun_meanwhile = [taken_ for _, taken_ in (await told(long)).waits if asked < taken_ < taken]
-        assert len(begun_meanwhile) <= 1
-        assert (await long.describe()).status is WorkflowExecutionStatus.RUNNING
+        begun = [when for _, when in (await told(long)).waits]
+        assert sum(asked < when < taken for when in begun) <= 1
+        assert max(begun) > taken, "of the long film there was more to encode"
         await long.signal("cancel", "enough was seen")
-        assert (await service.end(long)).status == "CANCELED"
+        await service.end(long)
 
 
 @pytest.mark.slow

@@ -2,10 +2,14 @@
 
 import asyncio
 import fcntl
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from activities.errors import EncodingError
 from activities.store.scratch import LOCK, LOOK, _lock, _remove, scratch
 from tests.activities.running import JOB_ID, Running
 
@@ -68,6 +72,30 @@ async def test_who_is_cancelled_while_he_waits_removes_nothing(tmp_path: Path) -
     second.running.environment.cancel()
     await asyncio.wait([second.task])
     assert await first.ended()
+
+
+async def test_a_cancel_that_comes_with_the_end_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, running = asyncio.get_running_loop(), Running()
+
+    def slowly(work: Callable[[Path], None]) -> Callable[[Path], None]:
+        """The cancel comes while a thread is at the folder."""
+
+        def cancelled(folder: Path) -> None:
+            loop.call_soon_threadsafe(running.environment.cancel)
+            time.sleep(0.1)
+            work(folder)
+
+        return cancelled
+
+    async def fail(_: None) -> None:
+        async with scratch(tmp_path, JOB_ID):
+            monkeypatch.setattr(os, "utime", slowly(os.utime))
+            monkeypatch.setattr("activities.store.scratch._remove", slowly(_remove))
+            raise EncodingError("the film is damaged")
+
+    with pytest.raises(asyncio.CancelledError):
+        await running(fail, None)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_lock_of_what_was_removed_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
