@@ -95,6 +95,7 @@ async def test_extremes_are_encoded(name: str, root: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_ten_hours_of_black_are_encoded(root: Path, tmp_path: Path) -> None:
     source = tmp_path / "black.mp4"
     _run(

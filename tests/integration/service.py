@@ -18,6 +18,8 @@ from tests.servers.process import Process
 ROOT = Path(__file__).parents[2]
 Event = dict[str, Any]
 READY = "worker is ready"
+OWNER = ".store/owner/namespace"
+"""All that is left of ended jobs in a bucket that is the work store."""
 
 
 class Service:

@@ -17,14 +17,13 @@ from tests.activities.storage.doing import Place
 from tests.activities.storage.s3_doing import s3_folder
 from tests.activities.store.conftest import give_bucket
 from tests.clips import Clips
-from tests.integration.service import Service, running
+from tests.integration.service import OWNER, Service, running
 from tests.integration.sweeping import ending
 from tests.servers.process import started
 from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
 DAY = 86_400
-OWNER = ".store/owner/namespace"
 
 
 @pytest.fixture(scope="module")

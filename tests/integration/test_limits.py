@@ -1,4 +1,4 @@
-"""A machine at its limits, with whole jobs: they wait for space, end with a reason, and leave nothing."""
+"""Full disks, with whole jobs: they wait for space, end with a reason, and leave nothing."""
 
 import asyncio
 import os
@@ -89,23 +89,3 @@ async def test_a_job_that_gets_no_space_tells_it_and_leaves_nothing(
     assert (ended.error["Code"], "no space is left" in ended.error["Message"]) == (code, True)
     assert_clean(disks, ended.job_id)
     assert not [path for path in Path(job["ContentPublishing"]["UriPath"]).rglob("*") if path.is_file()]
-
-
-@pytest.mark.parametrize("descriptors", [64, 28])
-async def test_a_worker_with_few_descriptors_serves_jobs_or_tells_why_not(
-    folder: Path, temporal_server: TemporalServer, clip: Clips, descriptors: int
-) -> None:
-    """64 are enough for eight jobs at once, 28 for some of them."""
-    limited = ("prlimit", f"--nofile={descriptors}:{descriptors}")
-    service = Service(folder / f"few-{descriptors}", temporal_server.address, inside=limited)
-    with started(service):
-        source = service.source(clip())
-        opened = Path(f"/proc/{service.pid}/fd")
-        before = len([*opened.iterdir()])
-        for ended in await asyncio.gather(*(service.run(service.job(source)) for _ in range(8))):
-            if ended.names[-1] != "JobSuccess":
-                assert "raise `ulimit -n`" in ended.error["Message"]
-                assert descriptors < 64
-            assert_clean(service, ended.job_id)
-        assert (await service.run(service.job(source))).names[-1] == "JobSuccess"
-        assert len([*opened.iterdir()]) <= before + 2

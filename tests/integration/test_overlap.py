@@ -14,7 +14,7 @@ from tests.clips import Clips, tone
 from tests.integration.conformance import problems
 from tests.integration.history import Activities, activities
 from tests.integration.players import decoded_tracks
-from tests.integration.service import Service, running
+from tests.integration.service import OWNER, Service, running
 from tests.integration.test_pipeline import LIFECYCLE, assert_progress_is_between_its_events
 from tests.servers.gated import Gate, gated
 from tests.servers.process import started
@@ -133,7 +133,7 @@ async def test_the_same_holds_where_workers_share_a_bucket(clip: Clips, tmp_path
         output = Path(job["ContentPublishing"]["UriPath"])
         assert problems(output) == []
         assert (output / "hls" / "thumbnails" / "1.jpg").stat().st_size
-        assert store.names() == []
+        assert store.names() == [OWNER]
 
 
 async def test_an_acquisition_that_fails_ends_what_has_begun(service: Service, clip: Clips, tmp_path: Path) -> None:

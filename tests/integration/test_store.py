@@ -17,7 +17,7 @@ from tests.activities.storage.doing import Place
 from tests.activities.storage.s3_doing import s3_folder, s3_location
 from tests.clips import Clips, truncated, vtt_file
 from tests.integration.players import decoded_tracks
-from tests.integration.service import Service, running
+from tests.integration.service import OWNER, Service, running
 from tests.servers.network import Network, inside
 from tests.servers.process import started
 from tests.servers.proxy import Proxy
@@ -25,7 +25,6 @@ from tests.servers.s3 import S3
 from tests.servers.temporal import TemporalServer
 
 PADDING = 48 << 20
-OWNER = ".store/owner/namespace"
 
 
 @dataclass(frozen=True)
