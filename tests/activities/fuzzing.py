@@ -138,7 +138,9 @@ def _span(content: bytearray, random: Random) -> slice:
     return slice(start, start + random.choice((1, 4, 64, 1024)))
 
 
-async def outcome(content: bytes, name: str, out: Path, *, packages_only: bool = False) -> JobError | None:
+async def outcome(
+    content: bytes, name: str, out: Path, *, packages_only: bool = False, longest: float = LONGEST
+) -> JobError | None:
     """Take one file through the activities: None = it was encoded and packaged.
 
     Raises:
@@ -150,7 +152,7 @@ async def outcome(content: bytes, name: str, out: Path, *, packages_only: bool =
     (workspace(JOB_ID) / file.path).write_bytes(content)
     fields = {"OutputFormat": ["Dash"]} | ({"VideoFormat": "DoNotEncode"} if packages_only else LADDER)
     try:
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(longest):
             await _taken_through(file, ContentProcessing.model_validate(fields), out)
     except JobError as error:
         return error

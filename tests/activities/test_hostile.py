@@ -95,13 +95,12 @@ async def test_extremes_are_encoded(name: str, root: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_ten_hours_of_black_are_encoded(root: Path, tmp_path: Path) -> None:
     source = tmp_path / "black.mp4"
-    _run(
-        *black(size="64x64", rate="1", seconds=36_000), "-f", "lavfi", "-i", "anullsrc", *FAST, "-shortest", str(source)
-    )
-    assert await outcome(source.read_bytes(), source.name, root / "out") is None
+    silence = ["-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono"]
+    _run(*black(size="64x64", rate="1", seconds=36_000), *silence, *FAST, "-shortest", str(source))
+    assert await outcome(source.read_bytes(), source.name, root / "out", longest=900.0) is None
 
 
 def crowded(content: bytes, number: int) -> bytes:
