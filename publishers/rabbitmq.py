@@ -112,7 +112,8 @@ class RabbitMqConnection:
         """See base class."""
         with _explained(config), self._within(CONFIRM_SECONDS):
             try:
-                self._connection.channel().queue_declare(config.queue, passive=True)
+                with self._connection.channel() as channel:  # one that stays open counts towards the broker's limit
+                    channel.queue_declare(config.queue, passive=True)
             except amqp.ChannelClosedByBroker as error:
                 if error.reply_code == NOT_FOUND:
                     raise amqp.UnroutableError([]) from None
