@@ -58,9 +58,9 @@ class SqsConnection:
                 session, "sqs", endpoint_url=config.endpoint_url, verify=authorities(), config=limits
             )
         except (ValueError, BotoCoreError):
-            raise Refused(
-                f"SQS queue {config.queue_url}: no service can be there; check Region and EndpointUrl"
-            ) from None
+            # The queue is not named: others have the same connection.
+            where = f"SQS in {config.region}" + (f" at {config.endpoint_url}" if config.endpoint_url else "")
+            raise Refused(f"{where}: there can be no such service; check Region and EndpointUrl") from None
 
     def send(self, config: AmazonSqs, message: Message) -> None:
         """See base class."""
