@@ -79,12 +79,10 @@ def told(section: Wire, written: dict[str, Any]) -> dict[str, Any]:
     Args:
         written: the JSON object that it was made of.
     """
-    fields = type(section).model_fields
-    names = {key: name for name, field in fields.items() for key in (name, str(field.alias))}
     return {
-        str(fields[name].alias): _told(getattr(section, name), value)
-        for name, value in ((names[key], value) for key, value in written.items())
-        if SECRET not in fields[name].metadata
+        str(field.alias): _told(getattr(section, name), written[field.alias])
+        for name, field in type(section).model_fields.items()
+        if field.alias in written and SECRET not in field.metadata
     }
 
 

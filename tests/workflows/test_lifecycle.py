@@ -109,7 +109,7 @@ def test_the_job_comes_back_as_it_was_written() -> None:
     }
     created = echoed(written)
     for echo, section in (("ContentPreProcessing", "MediaMappings"), ("ContentProcessing", "ContentProcessing")):
-        assert json.dumps(created[echo]) == json.dumps(written[section])
+        assert json.dumps(created[echo], sort_keys=True) == json.dumps(written[section], sort_keys=True)
     mark["EndTime"] = " " * 1_000_000 + "00:00:10"
     assert len(json.dumps(echoed(written))) < 1000
 
