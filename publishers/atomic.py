@@ -62,7 +62,8 @@ def _growing(folder: Path) -> Iterator[Path]:
     """The folder, made where it is missing, without what killed attempts have left; it goes with the last user."""
     with suppress(IsADirectoryError):
         folder.unlink(missing_ok=True)  # whatever it is: opening a pipe or a link could hang or lead away
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with _unless_removed(FileExistsError):  # it was, and is not any more
+        folder.mkdir(mode=0o700, exist_ok=True)
     with _unless_removed():
         descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -103,10 +104,10 @@ def _is_in_use(path: Path) -> bool:
 
 
 @contextmanager
-def _unless_removed() -> Iterator[None]:
+def _unless_removed(sign: type[OSError] = FileNotFoundError) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
+    except sign:
         raise BlockingIOError(errno.EAGAIN, "another writes the same file at this moment") from None
 
 

@@ -22,6 +22,8 @@ def _lower(value: Any) -> Any:
 
 Name = Annotated[str, Field(min_length=1), AfterValidator(_short)]
 UserName = Annotated[str, Field(max_length=1000)]
+PORTS = {"amqp": 5672, "amqps": 5671}
+"""Usual ones of brokers."""
 
 
 class RabbitMq(Protected):
@@ -30,22 +32,29 @@ class RabbitMq(Protected):
     type: Literal["RabbitMQ"]
     protocol: Annotated[Literal["amqp", "amqps"], BeforeValidator(_lower)] = "amqps"
     host: str = Field(max_length=253, pattern=r"^[A-Za-z0-9._:-]+$")
-    port: int = Field(ge=1, le=65535)
+    port: int | None = Field(None, ge=1, le=65535)
+    """None = the usual one of the protocol."""
     virtual_host: Name = "/"
     queue: Name
     credentials_name: UserName
     credentials_secret: Secret
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        return self.host, self.port or PORTS[self.protocol]
+
+    @property
     def address(self) -> str:
         """For people: which queue where, without the secret."""
-        return f"RabbitMQ {self.host}:{self.port} queue {self.queue}"
+        host, port = self.place
+        return f"RabbitMQ {host}:{port} queue {self.queue}"
 
     @property
     def endpoint(self) -> Hashable:
         """What shares a connection: the same broker, virtual host and user."""
         credentials = self.credentials_name, self.credentials_secret
-        return self.type, self.protocol, self.host, self.port, self.virtual_host, *credentials
+        return self.type, self.protocol, *self.place, self.virtual_host, *credentials
 
     @property
     def published_type(self) -> str:

@@ -5,6 +5,8 @@
 
 import json
 import posixpath
+import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from publishers.config import Ftps
 from publishers.events import Message
 from publishers.files import file_name
 from publishers.ftp import Client, FtpError, explained
+
+PROCESS = secrets.token_hex(4)
 
 
 class FtpsConnection:
@@ -33,7 +37,7 @@ class FtpsConnection:
             folder = posixpath.join(self._client.absolute(config.uri_path), message.job_id)
             self._make(folder)
             target = posixpath.join(folder, file_name(message))
-            part = str(temporary_name(Path(target)))
+            part = _part_of(target)
             body = json.dumps(message.body, ensure_ascii=False, indent=2).encode()
             with self._client.data(f"STOR {part}") as data:
                 data.sendall(body)
@@ -52,6 +56,15 @@ class FtpsConnection:
         if folder not in self._made:
             self._client.make_folder(folder)
             self._made.add(folder)
+
+
+def _part_of(target: str) -> str:
+    """Where it grows, as long as nobody else does: two blocks can mean one folder, and an attempt can come late.
+
+    Under one name for all, one would rename what another has just begun. Threads that follow each other have one
+    name, so that what a broken connection has left is used again.
+    """
+    return str(temporary_name(Path(f"{target}.{PROCESS}-{threading.get_ident():x}")))
 
 
 def connect(config: Ftps) -> FtpsConnection:

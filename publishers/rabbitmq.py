@@ -112,7 +112,8 @@ class RabbitMqConnection:
         """See base class."""
         with _explained(config), self._within(CONFIRM_SECONDS):
             try:
-                self._connection.channel().queue_declare(config.queue, passive=True)
+                with self._connection.channel() as channel:  # one that stays open counts towards the broker's limit
+                    channel.queue_declare(config.queue, passive=True)
             except amqp.ChannelClosedByBroker as error:
                 if error.reply_code == NOT_FOUND:
                     raise amqp.UnroutableError([]) from None
@@ -136,14 +137,14 @@ def connect(config: RabbitMq) -> RabbitMqConnection:
 
 def _ways(config: RabbitMq) -> Iterator[Any]:
     """One for each address of the host, tried in turn; TLS is for the name all the same."""
-    addresses = dict.fromkeys(str(found[4][0]) for found in reachable(config.host, config.port))
+    addresses = dict.fromkeys(str(found[4][0]) for found in reachable(*config.place))
     return (_parameters(config, address) for address in addresses)
 
 
 def _parameters(config: RabbitMq, address: str) -> Any:
     return pika.ConnectionParameters(
         host=address,
-        port=config.port,
+        port=config.place[1],
         virtual_host=config.virtual_host,
         credentials=pika.PlainCredentials(config.credentials_name, config.credentials_secret),
         ssl_options=pika.SSLOptions(verifying(), config.host) if config.protocol == "amqps" else None,
@@ -170,7 +171,8 @@ def properties(message: Message) -> Any:
 @contextmanager
 def _explained(config: RabbitMq) -> Iterator[None]:
     """Turn what pika and the network raise into a `PublishError`."""
-    names = {"queue": config.queue, "broker": f"RabbitMQ at {config.host}:{config.port}"}
+    host, port = config.place
+    names = {"queue": config.queue, "broker": f"RabbitMQ at {host}:{port}"}
     try:
         yield
     except (amqp.ConnectionClosedByBroker, amqp.ChannelClosedByBroker) as error:

@@ -51,14 +51,16 @@ class SqsConnection:
             aws_secret_access_key=config.credentials_secret,
             region_name=config.region,
         )
-        self._client = guarded_client(
-            session,
-            "sqs",
-            endpoint_url=config.endpoint_url,
-            verify=authorities(),
-            # Whoever calls decides on the next attempt: a hidden one would take the time of all others.
-            config=Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1}),
-        )
+        # Whoever calls decides on the next attempt: a hidden one would take the time of all others.
+        limits = Config(connect_timeout=PATIENCE, read_timeout=PATIENCE, retries={"total_max_attempts": 1})
+        try:
+            self._client = guarded_client(
+                session, "sqs", endpoint_url=config.endpoint_url, verify=authorities(), config=limits
+            )
+        except (ValueError, BotoCoreError):
+            # The queue is not named: others have the same connection.
+            where = f"SQS in {config.region}" + (f" at {config.endpoint_url}" if config.endpoint_url else "")
+            raise Refused(f"{where}: there can be no such service; check Region and EndpointUrl") from None
 
     def send(self, config: AmazonSqs, message: Message) -> None:
         """See base class."""

@@ -69,6 +69,32 @@ class KeysProtected(HoldsSecrets):
     keys_protection: Protection = "Unencrypted"
 
 
+LONGEST_SPELLING = 50
+"""Characters of what may be told as it was written where it means something shorter, as `00:00:10` or `eng`."""
+
+
+def told(section: Wire, written: dict[str, Any]) -> dict[str, Any]:
+    """`section` as its author has written it, without any secret.
+
+    Args:
+        written: the JSON object that it was made of.
+    """
+    return {
+        str(field.alias): _told(getattr(section, name), written[field.alias])
+        for name, field in type(section).model_fields.items()
+        if field.alias in written and SECRET not in field.metadata
+    }
+
+
+def _told(value: Any, written: Any) -> Any:
+    if isinstance(value, Wire) and isinstance(written, dict):
+        return told(value, written)
+    if isinstance(value, list) and isinstance(written, list) and len(value) == len(written):
+        return [_told(*pair) for pair in zip(value, written, strict=True)]
+    # Blanks and zeros without end can stand around a number.
+    return written if written == value or len(str(written)) <= LONGEST_SPELLING else value
+
+
 def spelled(field: str, *names: str) -> BeforeValidator:
     """Accept the names of `field`, which tells sections apart, in any case, and say which there are."""
     known = {name.lower(): name for name in names}

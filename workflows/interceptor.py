@@ -119,7 +119,7 @@ class _Workflow(WorkflowInboundInterceptor):
         info = workflow.info()
         if info.workflow_type != WORKFLOW:
             return await super().execute_workflow(input)
-        description = _decoded(input.args[0]) if input.args else None
+        description: Any = _decoded(input.args[0]) if input.args else None
         sender = sender_of(description, info.workflow_id, info.namespace)
         self.outbox = Outbox(sender, publishers_of(description))
         self.board = Board(sender)
@@ -130,7 +130,7 @@ class _Workflow(WorkflowInboundInterceptor):
             self.checking = asyncio.create_task(self._check_receivers())
         try:
             self.board.make_searchable(await _local(registered_search_attributes))
-            self.job = Job.parse(description)
+            self.job, self.description = Job.parse(description), description
             input.args = [self.job]
             output: dict[str, str] = await super().execute_workflow(input)
         except (Exception, asyncio.CancelledError) as error:
@@ -169,7 +169,8 @@ class _Workflow(WorkflowInboundInterceptor):
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or (error and is_cancelled_exception(error)):
             return
-        outcome = Outcome(self.job, request, None if error else task.result(), self.record)
+        result = None if error else task.result()
+        outcome = Outcome(self.job, request, result, self.record, self.description)
         if isinstance(error, ActivityError):
             if step.failure:
                 self.outbox.emit(step.failure(reason(error)), step.watch(outcome))

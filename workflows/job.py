@@ -88,7 +88,7 @@ class Job(Wire):
             name, problem = found
             raise InvalidJob([f"{_printable(name)}: {problem}"])
         try:
-            return cls.model_validate(description)
+            return cls.model_validate(description, by_name=False)
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             problems = [f"{_path(detail, description)}: {_advice(detail)}" for detail in details[:MAX_PROBLEMS]]
@@ -124,7 +124,7 @@ def publishers_of(description: object) -> list[MessagePublisher]:
     valid = []
     for block in blocks[:MAX_PUBLISHERS] if isinstance(blocks, list) else []:
         try:
-            valid.append(adapter.validate_python(block))
+            valid.append(adapter.validate_python(block, by_name=False))
         except ValidationError:
             continue
     return valid

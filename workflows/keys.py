@@ -78,8 +78,8 @@ def _protect(here: Any, read: Any, key: rsa.RSAPublicKey) -> int:
         return 0
     count = _protect_section(here, read, key) if isinstance(read, HoldsSecrets) else 0
     for name in type(read).model_fields:
-        if (spelled := _spelled(here, read, name)) in here:
-            count += _protect(here[spelled], getattr(read, name), key)
+        if (field := _wire(read, name)) in here:
+            count += _protect(here[field], getattr(read, name), key)
     return count
 
 
@@ -88,15 +88,14 @@ def _protect_section(here: dict[str, Any], section: HoldsSecrets, key: rsa.RSAPu
     if section.is_encrypted or not given:
         return 0
     for name in given:
-        spelled = _spelled(here, section, name)
+        field = _wire(section, name)
         try:
-            here[spelled] = protect(getattr(section, name), key)
+            here[field] = protect(getattr(section, name), key)
         except ValueError as error:
-            raise ValueError(f"{spelled}: {error}") from None
-    here[_spelled(here, section, section.protection_field)] = "Encrypted"
+            raise ValueError(f"{field}: {error}") from None
+    here[_wire(section, section.protection_field)] = "Encrypted"
     return len(given)
 
 
-def _spelled(here: dict[str, Any], read: BaseModel, name: str) -> str:
-    """How `here` writes a field: reading takes the name in code as well, and no secret may slip through."""
-    return name if name in here else str(type(read).model_fields[name].alias)
+def _wire(read: BaseModel, name: str) -> str:
+    return str(type(read).model_fields[name].alias)

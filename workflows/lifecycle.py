@@ -14,6 +14,7 @@ from activities.notify import Share
 from activities.package import Measured, Packaged
 from activities.plan import Plan
 from publishers import events
+from publishers.wire import told
 from workflows.job import InvalidJob, Job
 from workflows.options import (
     WHOLE_ACTIVITY_ID,
@@ -44,6 +45,8 @@ class Outcome:
     request: Any
     result: Any
     record: Record = field(default_factory=Record)
+    description: dict[str, Any] = field(default_factory=dict)
+    """The job as its client has written it."""
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,15 @@ class Step:
 
 
 def _job_created(outcome: Outcome) -> events.Body:
-    job = outcome.job
+    job, echo = outcome.job, told(outcome.job, outcome.description)
     return events.JobCreated(
         content_acquisition_provider=job.content_acquisition.provider,
         content_acquisition_uri_path=job.content_acquisition.uri_path,
         content_publishing_provider=job.content_publishing.provider,
         content_publishing_uri_path=job.content_publishing.uri_path,
         message_publisher_types=[publisher.published_type for publisher in job.message_publishers],
-        content_pre_processing=job.media_mappings.model_dump(mode="json", exclude_unset=True),
-        content_processing=job.content_processing.told(),
+        content_pre_processing=echo["MediaMappings"],
+        content_processing=echo["ContentProcessing"],
     )
 
 

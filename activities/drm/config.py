@@ -148,12 +148,6 @@ class Drm(KeysProtected):
         """The section without any of these fields."""
         return self.model_copy(update={name: field.get_default() for name, field in Drm.model_fields.items()})
 
-    def told(self) -> dict[str, Any]:
-        """The section as it was given, without any secret."""
-        secrets: dict[str, Any] = dict.fromkeys(self.secret_fields(), True)
-        managed = dict.fromkeys(DrmManaged.secret_fields(), True)
-        return self.model_dump(mode="json", exclude_unset=True, exclude=secrets | {"drm_managed": managed})
-
 
 def _wire(name: str) -> str:
     return str(Drm.model_fields[name].alias)

@@ -84,7 +84,7 @@ def test_a_damaged_job_is_read_or_its_field_is_named(damage: tuple[Any, Way]) ->
 def test_what_is_told_of_a_job_is_json_without_secrets(damage: tuple[Any, Way], external: str) -> None:
     found = parsed(damage[0])
     if isinstance(found, Job) and (event := STEPS["validate"].event):
-        body = event(Outcome(found, None, None))
+        body = event(Outcome(found, None, None, description=damage[0]))
         assert body
         _check_event(message(Sender(GUID, "studio", external), 1, datetime.now(UTC), body), external)
         assert MARK not in repr(found)

@@ -90,6 +90,15 @@ def test_what_is_removed_under_a_writer_is_not_missed(target: Path) -> None:
     assert [*target.parent.iterdir()] == []
 
 
+def test_a_folder_that_another_removes_at_that_moment_is_no_file_in_the_way(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary_name(target).mkdir()
+    monkeypatch.setattr(Path, "is_dir", lambda _: False)  # what is looked at when it was there
+    with pytest.raises(BlockingIOError):
+        write(target, b"whole")
+
+
 def test_a_missing_folder_is_told_as_one(target: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write(target / "below", b"whole")

@@ -59,6 +59,12 @@ def test_protocol_is_matched_without_case_and_is_encrypted_by_default() -> None:
     assert (plain.protocol, RabbitMq.model_validate(RABBIT).protocol) == ("amqp", "amqps")
 
 
+@pytest.mark.parametrize(("given", "port"), [({}, 5671), ({"Protocol": "AMQP"}, 5672)])
+def test_without_a_port_it_is_the_usual_one_of_the_protocol(given: dict[str, str], port: int) -> None:
+    block = {name: value for name, value in RABBIT.items() if name != "Port"} | given
+    assert RabbitMq.model_validate(block).place == ("broker.example", port)
+
+
 CONNECTION = "Endpoint=sb://bus.example/;SharedAccessKeyName=me;SharedAccessKey=s3cret"
 LOGIN = {"CredentialsName": "me", "CredentialsSecret": "s3cret"}
 BUS = {"Type": "AzureServiceBusQueue", "Connection": CONNECTION}

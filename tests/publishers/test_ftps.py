@@ -3,8 +3,10 @@ import json
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -159,6 +161,37 @@ def test_an_attempt_that_comes_late_leaves_what_another_one_has_put_there(
         assert list(received(pyftpd.home / "late").values()) == [event.body]
         late.send(to, event)
     assert list(received(pyftpd.home / "late").values()) == [event.body]
+
+
+def test_of_two_at_once_neither_puts_half_of_an_event_in_place(pyftpd: Pyftpd, monkeypatch: pytest.MonkeyPatch) -> None:
+    to, event, data, replace = lenient(pyftpd, "rivals"), lifecycle(), Client.data, Client.replace
+    begun, looked = Event(), Event()
+
+    @contextmanager
+    def wait(client: Client, command: str) -> Iterator[socket.socket]:
+        with data(client, command) as connection:
+            begun.set()
+            assert looked.wait(10)
+            yield connection
+
+    with closing(connect(to)) as one, closing(connect(to)) as another, ThreadPoolExecutor() as thread:
+
+        def let_another_begin(client: Client, source: str, target: str) -> None:
+            monkeypatch.setattr(Client, "replace", replace)
+            monkeypatch.setattr(Client, "data", wait)
+            sending.append(thread.submit(another.send, to, event))
+            assert begun.wait(10)
+            client.replace(source, target)
+
+        sending: list[Future[None]] = []
+        monkeypatch.setattr(Client, "replace", let_another_begin)
+        one.send(to, event)
+        [path] = (pyftpd.home / "rivals" / JOB_ID).glob("[0-9]*")
+        seen = path.read_text()
+        looked.set()
+        assert json.loads(seen) == event.body
+        sending[0].result(10)
+    assert list(received(pyftpd.home / "rivals").values()) == [event.body]
 
 
 async def test_a_server_that_ends_tls_without_a_word_takes_events(

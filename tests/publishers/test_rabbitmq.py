@@ -1,6 +1,8 @@
 import asyncio
 import logging
 import socket
+from contextlib import closing
+from functools import partial
 from uuid import uuid4
 
 import pika
@@ -11,6 +13,7 @@ from publishers import check, publish
 from publishers.base import PublishError, Refused, Unavailable
 from publishers.config import RabbitMq
 from publishers.connections import CONNECTIONS
+from publishers.rabbitmq import connect
 from tests.publishers.messages import AT, lifecycle, progress
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
@@ -82,6 +85,16 @@ async def test_many_jobs_at_once_share_a_few_connections(rabbitmq: RabbitMQ) -> 
 async def test_a_check_sends_nothing(rabbitmq: RabbitMQ) -> None:
     await check(block := queue_of(rabbitmq))
     assert numbers(rabbitmq, block) == []
+
+
+def test_checks_leave_no_channel_open(rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pika, "ConnectionParameters", partial(pika.ConnectionParameters, channel_max=2))
+    block = queue_of(rabbitmq)
+    with closing(connect(block)) as connection:
+        for _ in range(3):
+            connection.check(block)
+        connection.send(block, lifecycle())
+    assert numbers(rabbitmq, block) == [1]
 
 
 async def test_a_check_finds_a_missing_queue_and_a_wrong_password(rabbitmq: RabbitMQ) -> None:

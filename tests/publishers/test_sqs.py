@@ -101,6 +101,13 @@ async def test_a_missing_queue_is_named(sqs: Sqs) -> None:
         await check(block)
 
 
+@pytest.mark.parametrize("changes", [{"Region": "-eu"}, {"EndpointUrl": "https://a_b.example/"}])
+async def test_an_address_that_can_be_none_is_refused(sqs: Sqs, changes: dict[str, str]) -> None:
+    error = await failure(config(sqs, "https://sqs.example/1/events", **changes))
+    assert isinstance(error, Refused)
+    assert "check Region and EndpointUrl" in str(error)
+
+
 async def test_an_event_larger_than_sqs_allows_is_refused(sqs: Sqs) -> None:
     block = standard(sqs)
     with pytest.raises(Refused, match="too large"):

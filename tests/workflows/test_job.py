@@ -40,6 +40,8 @@ def test_what_is_no_object_is_named(description: object, kind: str) -> None:
     ("field", "value", "expected"),
     [
         ("ExternalID", "x", "ExternalID: is not a field"),
+        ("message_publishers", [{"Type": "Files", "UriPath": "/e"}], "message_publishers: is not a field"),
+        ("ContentProcessing", {"output_format": ["Dash"]}, "ContentProcessing.output_format: is not a field"),
         ("MessagePublishers", [{"Type": "RabbitMQ"}], "MessagePublishers[0].Host: is missing"),
         ("MessagePublishers", [{"Type": "Pigeon"}], "MessagePublishers[0]"),
         ("MessagePublishers", [{"Type": "Files", "UriPath": "/e", "Colour": 1}], "MessagePublishers[0].Colour: is not"),

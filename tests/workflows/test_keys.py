@@ -55,14 +55,10 @@ def test_a_private_key_is_not_taken_for_a_public_one(folder: Path) -> None:
         public_key(folder / "private.pem")
 
 
-@pytest.mark.parametrize("publishers", ["MessagePublishers", "message_publishers"])
-@pytest.mark.parametrize("secret", ["CredentialsSecret", "credentials_secret"])
-@pytest.mark.parametrize("protection", [None, "CredentialsProtection", "credentials_protection"])
-def test_a_secret_is_protected_however_its_field_is_spelled(
-    publishers: str, secret: str, protection: str | None, key: rsa.RSAPublicKey
-) -> None:
-    block = RABBITMQ | {"CredentialsName": "me", secret: "s3cret"} | ({protection: "Unencrypted"} if protection else {})
-    description = JOB | {publishers: [block]}
+@pytest.mark.parametrize("protection", [{}, {"CredentialsProtection": "Unencrypted"}])
+def test_a_secret_is_protected_and_that_it_is_is_told(protection: dict[str, str], key: rsa.RSAPublicKey) -> None:
+    block = RABBITMQ | {"CredentialsName": "me", "CredentialsSecret": "s3cret"} | protection
+    description = JOB | {"MessagePublishers": [block]}
     assert protect_job(description, Job.parse(description), key) == 1
     assert "s3cret" not in json.dumps(description)
     [section] = Job.parse(description).message_publishers

@@ -1,6 +1,7 @@
 """What outcomes of activities mean to the client, where that depends on others."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,29 @@ def test_the_encoding_is_finished_when_all_formats_are_packaged(first: str) -> N
     assert told[0] is None
     assert isinstance(told[1], EncodingFinished)
     assert told[1].bitrates[0].measured_bitrate_in_kbps == 99  # the first format's, whichever was packaged first
+
+
+def echoed(written: dict[str, Any]) -> dict[str, Any]:
+    event = STEPS["validate"].event
+    body = event and event(Outcome(Job.parse(written), None, None, description=written))
+    assert body
+    return body.to_json_object()
+
+
+def test_the_job_comes_back_as_it_was_written() -> None:
+    location = {"Provider": "Files", "UriPath": "/media"}
+    mark = {"WatermarkFileName": "a.png", "PositionXPercentage": 20, "PositionYPercentage": 7.5, "EndTime": "00:00:10"}
+    written: dict[str, Any] = {
+        "ContentAcquisition": location,
+        "ContentPublishing": location,
+        "MediaMappings": {"AudioLanguages": ["eng", "pt_br"], "AudioStreams": None, "FallbackLanguageCode": None},
+        "ContentProcessing": {"VisibleVideoWatermarks": [mark], "OutputFormat": "Cmaf", "ExtractAndApplyHDR": True},
+    }
+    created = echoed(written)
+    for echo, section in (("ContentPreProcessing", "MediaMappings"), ("ContentProcessing", "ContentProcessing")):
+        assert json.dumps(created[echo], sort_keys=True) == json.dumps(written[section], sort_keys=True)
+    mark["EndTime"] = " " * 1_000_000 + "00:00:10"
+    assert len(json.dumps(echoed(written))) < 1000
 
 
 async def test_an_activity_that_is_handed_out_again_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
