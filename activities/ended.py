@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventFilterType, WorkflowQueryFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -47,6 +47,8 @@ class EndedRun:
     """None = no worker had seen it."""
     why: str
     closed_at: datetime
+    original_run_id: str = ""
+    """Its own, or that of the one from which it was reset."""
 
 
 @activity.defn
@@ -87,13 +89,15 @@ async def read_ended(run: Run) -> EndedRun | None:
                 return None
             log, delivery, phase = await _standing(handle)
             closing = await anext(_history(handle, WorkflowHistoryEventFilterType.CLOSE_EVENT))
+            started = await _started(handle)
             return EndedRun(
-                description=await _description(client, handle),
+                description=await _description(client, started),
                 log=[event for event in log.events if event.progress is None],
                 pending=[each["Pending"] for each in delivery],
                 phase=phase,
                 why=_why(closing),
                 closed_at=closing.event_time.ToDatetime(UTC),
+                original_run_id=started.original_execution_run_id,
             )
 
 
@@ -108,9 +112,13 @@ async def _standing(handle: WorkflowHandle[Any, Any]) -> tuple[EventLog, list[di
     return log, progress["Delivery"], progress["Phase"]
 
 
-async def _description(client: Client, handle: WorkflowHandle[Any, Any]) -> Any:
-    started = await anext(_history(handle, WorkflowHistoryEventFilterType.ALL_EVENT))
-    payloads = started.workflow_execution_started_event_attributes.input.payloads
+async def _started(handle: WorkflowHandle[Any, Any]) -> WorkflowExecutionStartedEventAttributes:
+    first = await anext(_history(handle, WorkflowHistoryEventFilterType.ALL_EVENT))
+    return first.workflow_execution_started_event_attributes
+
+
+async def _description(client: Client, started: WorkflowExecutionStartedEventAttributes) -> Any:
+    payloads = started.input.payloads
     return (await client.data_converter.decode(payloads))[0] if payloads else None
 
 

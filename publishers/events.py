@@ -253,6 +253,8 @@ class Sender:
     external_id: str | None = None
     external_type: str | None = None
     external_provider: str | None = None
+    run_id: str = ""
+    """Tells a job from an earlier one of the same id."""
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,7 @@ def message(sender: Sender, sequence_number: int, at: datetime, body: Body) -> M
     progress = getattr(body, "progress", "")
     envelope = Envelope(
         event_type=event_type,
-        event_id=str(uuid5(UUID(sender.job_id), f"{sequence_number}:{event_type}:{progress}")),
+        event_id=str(uuid5(UUID(sender.job_id), f"{sender.run_id}:{sequence_number}:{event_type}:{progress}")),
         sequence_number=sequence_number,
         timestamp=at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         job_id=sender.job_id,

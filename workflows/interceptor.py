@@ -120,7 +120,7 @@ class _Workflow(WorkflowInboundInterceptor):
         if info.workflow_type != WORKFLOW:
             return await super().execute_workflow(input)
         description: Any = _decoded(input.args[0]) if input.args else None
-        sender = sender_of(description, info.workflow_id, info.namespace)
+        sender = sender_of(description, info.workflow_id, info.original_execution_run_id, info.namespace)
         self.outbox = Outbox(sender, publishers_of(description))
         self.board = Board(sender)
         self.main = asyncio.current_task()

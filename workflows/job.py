@@ -100,7 +100,7 @@ def job_schema() -> dict[str, Any]:
     return Job.model_json_schema()
 
 
-def sender_of(description: object, workflow_id: str, namespace: str) -> Sender:
+def sender_of(description: object, workflow_id: str, run_id: str, namespace: str) -> Sender:
     """Who the events speak for, also where the rest of the description is not valid."""
     job = description if isinstance(description, dict) else {}
 
@@ -114,6 +114,7 @@ def sender_of(description: object, workflow_id: str, namespace: str) -> Sender:
         external_id=text("ExternalId"),
         external_type=text("ExternalType"),
         external_provider=text("ExternalProvider"),
+        run_id=run_id,
     )
 
 

@@ -139,7 +139,7 @@ def owed(ended: EndedRun, run: Run, namespace: str) -> list[PublishRequest]:
     confirmed = [len(ended.log) - pending for pending in ended.pending or [0] * len(receivers)]
     if not events or events[-1].event_type not in FINAL:
         phase = Phase(ended.phase) if ended.phase else Phase.PRE_VALIDATION
-        sender = sender_of(ended.description, run.workflow_id, namespace)
+        sender = sender_of(ended.description, run.workflow_id, ended.original_run_id, namespace)
         events.append(message(sender, len(events) + 1, ended.closed_at, ended_outside(phase, ended.why)))
     pairs = zip(receivers, confirmed, strict=True)
     return [PublishRequest(to, events[count:]) for to, count in pairs if events[count:]]

@@ -101,7 +101,7 @@ def _check_event(told: Message, external: str) -> None:
 @given(JSON | damaged(JOB).map(lambda damage: damage[0]))
 @inputs(50)
 def test_who_is_told_is_known_whatever_the_job_is(description: Any) -> None:
-    sender = sender_of(description, GUID, "default")
+    sender = sender_of(description, GUID, "run", "default")
     publishers: list[MessagePublisher] = publishers_of(description)
     assert json.dumps([sender.tenant_id, sender.external_id]).encode()
     assert len(publishers) <= 5

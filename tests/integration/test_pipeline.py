@@ -61,6 +61,14 @@ async def test_every_documented_event_arrives_in_order_over_files_and_rabbitmq(
     assert_progress_is_between_its_events(ended.events)
 
 
+async def test_a_second_job_of_an_id_has_events_of_its_own(service: Service, source: Path) -> None:
+    job = service.job(source, Unheard="of")
+    first = await service.run(job)
+    second = await service.end(await service.submit(job, first.job_id))
+    assert first.error["Code"] == second.error["Code"] == 5003
+    assert first.error["EventId"] != second.error["EventId"]
+
+
 async def test_events_carry_their_documented_fields(service: Service, source: Path) -> None:
     job = service.job(source, ImageExtraction={"Intervals": [50]})
     ended = await service.run(job)

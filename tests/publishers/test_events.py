@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from publishers.events import BODIES, ContentAcquired, EncodingProgress, FinalError, Sender, event_schemas, message
@@ -29,6 +30,8 @@ def test_the_event_id_depends_on_what_happened_and_not_on_when_it_is_told() -> N
     body = FinalError(code=1000, error="Acquisition Error", message="m", phase="Acquisition")
     assert message(SENDER, 3, NOW, body).event_id == message(SENDER, 3, later, body).event_id
     assert message(SENDER, 3, NOW, body).event_id != message(SENDER, 4, NOW, body).event_id
+    again = replace(SENDER, run_id="another")
+    assert message(SENDER, 3, NOW, body).event_id != message(again, 3, NOW, body).event_id
     ids = {message(SENDER, 5, NOW, EncodingProgress(progress=percent)).event_id for percent in range(101)}
     assert len(ids) == 101
 

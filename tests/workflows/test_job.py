@@ -95,7 +95,7 @@ def test_a_guid_is_its_own_job_id_and_another_workflow_id_gets_a_stable_one() ->
 
 
 def test_the_sender_survives_an_invalid_description() -> None:
-    sender = sender_of({"ExternalId": "ä:1", "TenantId": 5, "ExternalType": "\ud800"}, GUID, "ns")
+    sender = sender_of({"ExternalId": "ä:1", "TenantId": 5, "ExternalType": "\ud800"}, GUID, "run", "ns")
     assert (sender.job_id, sender.tenant_id, sender.external_id, sender.external_type) == (GUID, "ns", "ä:1", None)
 
 
