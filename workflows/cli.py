@@ -349,7 +349,7 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _address() -> str:
-    return os.environ.get("TEMPORAL_ADDRESS", "localhost:7233")
+    return os.environ.get("TEMPORAL_ADDRESS") or jobs.DEFAULT_ADDRESS
 
 
 def _finish(last: Message) -> None:
