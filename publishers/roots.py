@@ -36,8 +36,15 @@ def files_roots() -> tuple[Path, ...]:
 
 
 def work_root() -> Path:
-    """Where the worker keeps the files of its jobs."""
-    return Path(os.environ.get(WORK_VARIABLE, "/var/tmp/encoding"))  # noqa: S108 - survives a reboot, unlike /tmp
+    """Where the worker keeps the files of its jobs.
+
+    Raises:
+        ValueError: it is not absolute; tools run in folders of their own, and would look for their files there.
+    """
+    root = os.environ.get(WORK_VARIABLE, "/var/tmp/encoding")  # noqa: S108 - survives a reboot, unlike /tmp
+    if not root.startswith("/"):
+        raise ValueError(f"{WORK_VARIABLE} is {root!r}; it must be an absolute path, or be left out")
+    return Path(root)
 
 
 def local_path(uri_path: str) -> Path:
