@@ -78,7 +78,8 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
         )
     if not root.is_dir():
         # Never made here: a disk that is not mounted would be mistaken for an empty one.
-        raise FolderError(f"the folder of {VARIABLE} that {path} lies in does not exist on this worker")
+        missing = "does not exist on this worker, or is no folder"
+        raise FolderError(f"the folder of {VARIABLE} that {path} lies in {missing}")
     work = Path(os.path.realpath(work_root()))
     if resolved.is_relative_to(work) or work.is_relative_to(resolved):
         raise FolderError(f"{path} is, holds or lies in the worker's own folder ({WORK_VARIABLE}); name another one")
