@@ -372,7 +372,7 @@ def _set_up_logging() -> None:
         try:
             log_to_stderr(level)
         except ValueError as error:
-            _refuse(f"ENCODING_LOG_LEVEL: {error}")
+            _refuse(str(error))
     else:
         logging.getLogger().addHandler(logging.NullHandler())
         keep_core_silent()

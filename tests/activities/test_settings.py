@@ -3,12 +3,22 @@
 import pytest
 
 from activities.settings import Settings, Version
+from worker import _runtime
+from workflows.logs import log_to_stderr
 
 
 def version_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Version | None:
     for name, value in variables.items():
         monkeypatch.setenv(f"ENCODING_{name}", value)
     return Settings.from_environment().version
+
+
+def test_where_metrics_cannot_be_told_and_how_much_cannot_be_logged_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODING_METRICS_ADDRESS", "localhost:9464")
+    with pytest.raises(ValueError, match="ENCODING_METRICS_ADDRESS is 'localhost:9464'; it must be an IP address"):
+        _runtime()
+    with pytest.raises(ValueError, match="ENCODING_LOG_LEVEL is 'loud'; it must be DEBUG, "):
+        log_to_stderr("loud")
 
 
 def test_a_version_has_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
