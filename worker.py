@@ -41,7 +41,11 @@ async def _serve() -> None:
 def _runtime() -> Runtime | None:
     """Temporal's runtime, with metrics for Prometheus where an address for them is set."""
     address = os.environ.get("ENCODING_METRICS_ADDRESS")
-    return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address))) if address else None
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address))) if address else None
+    except ValueError as error:
+        what = f"ENCODING_METRICS_ADDRESS is {address!r}; it must be an IP address and a free port"
+        raise ValueError(f"{what} ({error})") from None
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ Role = Literal["all", "control", "transcode"]
 Versioning = Literal["auto-upgrade", "pinned"]
 DEPLOYMENT_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 BUCKET_FOLDER = re.compile(r"s3://[A-Za-z0-9._-]{3,63}(/[^/?#\x00-\x20]+)*/?")
+MOST, MOST_DIGITS = 1_000_000_000, 20
+"""Of any number: in its unit, the system and Temporal can count so far."""
 CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -152,10 +154,10 @@ def _positive(name: str, default: int) -> int:
 
 def _whole(name: str, default: int, least: int = 0) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdecimal() or int(text) < least:
-        msg = f"{name} is {text!r}; it must be a whole number" + (" above 0" if least else "")
-        raise ValueError(msg)
-    return int(text)
+    number = int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else -1
+    if not least <= number <= MOST:
+        raise ValueError(f"{name} is {text[:50]!r}; it must be a whole number from {least} to {MOST}")
+    return number
 
 
 @cache

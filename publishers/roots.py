@@ -36,8 +36,15 @@ def files_roots() -> tuple[Path, ...]:
 
 
 def work_root() -> Path:
-    """Where the worker keeps the files of its jobs."""
-    return Path(os.environ.get(WORK_VARIABLE, "/var/tmp/encoding"))  # noqa: S108 - survives a reboot, unlike /tmp
+    """Where the worker keeps the files of its jobs.
+
+    Raises:
+        ValueError: it is not absolute; tools run in folders of their own, and would look for their files there.
+    """
+    root = os.environ.get(WORK_VARIABLE, "/var/tmp/encoding")  # noqa: S108 - survives a reboot, unlike /tmp
+    if not root.startswith("/"):
+        raise ValueError(f"{WORK_VARIABLE} is {root!r}; it must be an absolute path, or be left out")
+    return Path(root)
 
 
 def local_path(uri_path: str) -> Path:
@@ -71,7 +78,8 @@ def below_roots(path: Path, roots: tuple[Path, ...]) -> Path:
         )
     if not root.is_dir():
         # Never made here: a disk that is not mounted would be mistaken for an empty one.
-        raise FolderError(f"the folder of {VARIABLE} that {path} lies in does not exist on this worker")
+        missing = "does not exist on this worker, or is no folder"
+        raise FolderError(f"the folder of {VARIABLE} that {path} lies in {missing}")
     work = Path(os.path.realpath(work_root()))
     if resolved.is_relative_to(work) or work.is_relative_to(resolved):
         raise FolderError(f"{path} is, holds or lies in the worker's own folder ({WORK_VARIABLE}); name another one")

@@ -1,6 +1,8 @@
 """The `encoding` command."""
 
 import asyncio
+import errno
+import io
 import json
 import logging
 import os
@@ -156,7 +158,7 @@ def keys_create(folder: Annotated[Path, typer.Argument(help="Where the two files
     """Make a private key for the workers and a public one for the clients."""
     try:
         private, public = keys.create(folder)
-    except FileExistsError:
+    except keys.KeysExistError:
         _refuse(f"there are keys in {folder}; without them, what they protect cannot be read. Choose another folder")
     except OSError as error:
         _refuse(f"{folder} cannot be written: {error.strerror}")
@@ -247,7 +249,7 @@ def protect(
         _refuse(f"{key} cannot be read: {error.strerror}")
     except ValueError as error:
         _refuse(str(error))
-    typer.echo(json.dumps(description, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(description, indent=2, ensure_ascii=False).encode())  # UTF-8 whatever the locale
     typer.echo(f"{count} secrets protected", err=True)
 
 
@@ -278,7 +280,7 @@ def worker() -> None:
 def _read(job_file: str) -> Any:
     """The JSON in a file, or the end of the command with a reason."""
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if job_file == "-" else _read_file(Path(job_file))
+        data = _read_input() if job_file == "-" else _read_file(Path(job_file))
     except OSError as error:
         _refuse(f"{job_file} cannot be read: {error.strerror}")
     if len(data) > MAX_BYTES:
@@ -307,6 +309,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON; write a number")
+
+
+def _read_input() -> bytes:
+    if sys.stdin is None:  # it was closed before we started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 def _read_file(path: Path) -> bytes:
@@ -349,7 +357,7 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _address() -> str:
-    return os.environ.get("TEMPORAL_ADDRESS", "localhost:7233")
+    return os.environ.get("TEMPORAL_ADDRESS") or jobs.DEFAULT_ADDRESS
 
 
 def _finish(last: Message) -> None:
@@ -364,7 +372,7 @@ def _set_up_logging() -> None:
         try:
             log_to_stderr(level)
         except ValueError as error:
-            _refuse(f"ENCODING_LOG_LEVEL: {error}")
+            _refuse(str(error))
     else:
         logging.getLogger().addHandler(logging.NullHandler())
         keep_core_silent()
@@ -373,6 +381,8 @@ def _set_up_logging() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the locale has no letters for is written out, as in errors
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _set_up_logging()
         status = app(standalone_mode=False) or 0

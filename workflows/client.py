@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -28,6 +28,8 @@ POLL_INTERVAL = 0.3
 """Seconds between two looks at a job that is followed."""
 LISTING_ATTEMPTS = 5
 """A job is listed a moment after it has started."""
+DEFAULT_ADDRESS = "localhost:7233"
+"""Of a server on this machine."""
 MADE_VERSION = 5
 """Of the GUIDs that `job_id_of` makes."""
 ANSWER_TIMEOUT = timedelta(seconds=5)
@@ -51,23 +53,26 @@ class EndedOutside(RuntimeError):
 
 
 async def connect(address: str | None = None, runtime: Runtime | None = None) -> Client:
-    """Connect as Temporal's own variables say (`TEMPORAL_ADDRESS`, `TEMPORAL_TLS_…`, …), or to `address`.
+    """Connect as Temporal's own variables and profiles say (`TEMPORAL_ADDRESS`, `TEMPORAL_TLS_…`, …).
+
+    Args:
+        address: of a server that they do not speak of: in clear, and its default namespace.
+        runtime: with metrics of its own.
 
     Raises:
         Unreachable: there is no server, the address is none, or the two do not trust each other.
         ValueError: a certificate or a key, of the connection or of payloads, cannot be read.
     """
     try:
-        config, converter = ClientConfig.load_client_connect_config(), data_converter()
+        config = ClientConnectConfig(target_host=address) if address else ClientConfig.load_client_connect_config()
+        converter = data_converter()
     except OSError as error:
         why = f"cannot be read: {error.strerror}"
         raise ValueError(f"{error.filename}, which a variable TEMPORAL_TLS_… names, {why}") from None
-    if address:
-        config["target_host"] = address
+    at = config.setdefault("target_host", DEFAULT_ADDRESS)
     try:
         return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except (RuntimeError, ValueError) as error:
-        at = config.get("target_host", "localhost:7233")
         what = f"the Temporal server at {at} cannot be reached; {remedy(str(error))}"
         raise Unreachable(f"{what} ({error})") from None
 

@@ -1,6 +1,5 @@
 """`encoding keys` and `encoding protect`: making keys, and a job whose secrets nobody but the workers can read."""
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,21 @@ KEY_BITS = 4096
 PRIVATE, PUBLIC = "private.pem", "public.pem"
 
 
+class KeysExistError(Exception):
+    """There are keys in the folder."""
+
+
 def create(folder: Path) -> tuple[Path, Path]:
     """Make a pair of keys in `folder`; returns the files of the private and the public one.
 
     Raises:
-        FileExistsError: there are keys; what they protect would be lost.
+        KeysExistError: there are; what they protect would be lost.
+        OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     private, public = folder / PRIVATE, folder / PUBLIC
-    if public.exists():  # also where the private key has been moved to the workers
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(public))
+    if public.exists() or private.exists():  # also where the private key has been moved to the workers
+        raise KeysExistError
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write_new(private, pem, 0o600)

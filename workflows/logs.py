@@ -35,6 +35,8 @@ def log_to_stderr(level: str) -> None:
     """
     handler = logging.StreamHandler()
     handler.setFormatter(Lines(FORMAT))
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise ValueError(f"ENCODING_LOG_LEVEL is {level!r}; it must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
     logging.basicConfig(level=level.upper(), handlers=[handler])
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -55,7 +55,11 @@ def manifests(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise NothingToPlay(f"{folder} is not a folder of this machine")
-    if found := sorted(str(path.relative_to(folder)) for path in _manifests(folder)):
+    try:
+        found = sorted(str(path.relative_to(folder)) for path in _manifests(folder))
+    except OSError as error:
+        raise NothingToPlay(f"{error.filename} cannot be read: {error.strerror}") from None
+    if found:
         return found
     raise NothingToPlay(f"{folder} holds no .mpd and no .m3u8 with {MASTER}; name the folder that a job published to")
 
@@ -119,8 +123,8 @@ async def _answered(app: web.Application, listening: socket.socket, ready: Calla
 
 
 def _manifests(folder: Path) -> Iterator[Path]:
-    yield from folder.rglob("*.mpd")
-    for path in folder.rglob("*.m3u8"):
+    yield from filter(Path.is_file, folder.rglob("*.mpd"))
+    for path in filter(Path.is_file, folder.rglob("*.m3u8")):
         with path.open(encoding="utf-8", errors="replace") as file:
             if any(line.startswith(MASTER) for line in file):
                 yield path

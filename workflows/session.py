@@ -113,7 +113,7 @@ def _own_folders(job: Job) -> list[str]:
             with suppress(OSError):  # validation tells it with its field
                 path.mkdir(parents=True, exist_ok=True)
             folders.append(path)
-    return [str(folder) for folder in dict.fromkeys(folders) if folder and folder.is_dir()]
+    return [str(folder) for folder in dict.fromkeys(folders) if folder]
 
 
 def _own_hosts(job: Job) -> Iterator[str]:

@@ -3,12 +3,22 @@
 import pytest
 
 from activities.settings import Settings, Version
+from worker import _runtime
+from workflows.logs import log_to_stderr
 
 
 def version_with(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Version | None:
     for name, value in variables.items():
         monkeypatch.setenv(f"ENCODING_{name}", value)
     return Settings.from_environment().version
+
+
+def test_where_metrics_cannot_be_told_and_how_much_cannot_be_logged_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODING_METRICS_ADDRESS", "localhost:9464")
+    with pytest.raises(ValueError, match="ENCODING_METRICS_ADDRESS is 'localhost:9464'; it must be an IP address"):
+        _runtime()
+    with pytest.raises(ValueError, match="ENCODING_LOG_LEVEL is 'loud'; it must be DEBUG, "):
+        log_to_stderr("loud")
 
 
 def test_a_version_has_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,6 +36,11 @@ def test_a_version_has_two_names(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"DEPLOYMENT": "fleet.eu", "BUILD_ID": "1"}, "ENCODING_DEPLOYMENT is 'fleet.eu'; it may have letters"),
         ({"VERSIONING": "auto"}, "ENCODING_VERSIONING is 'auto'; it must be one of auto-upgrade, pinned"),
         ({"ROLE": "both"}, "ENCODING_ROLE is 'both'; it must be one of all, control, transcode"),
+        ({"FILE_SLOTS": "0"}, "ENCODING_FILE_SLOTS is '0'; it must be a whole number from 1 to 1000000000"),
+        ({"SWEEP_SECONDS": "1" * 11}, "ENCODING_SWEEP_SECONDS is '11111111111'; it must be a whole number from 0 to"),
+        ({"STALL_SECONDS": "9" * 5000}, "ENCODING_STALL_SECONDS is '9{50}'; it must be a whole number"),
+        ({"WORK_ROOT": ""}, "ENCODING_WORK_ROOT is ''; it must be an absolute path"),
+        ({"WORK_ROOT": "work"}, "ENCODING_WORK_ROOT is 'work'; it must be an absolute path"),
     ],
 )
 def test_a_setting_that_is_none_is_named(

@@ -1,16 +1,25 @@
 """What the command answers without any server; `tests/integration/test_cli_run.py` runs jobs."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner, Result
 
+from publishers.roots import VARIABLE, FolderError, below_roots, files_roots
 from tests.servers.ports import free_ports
+from workflows import cli
 from workflows.cli import app
+from workflows.job import Job
+from workflows.session import _own_folders
 
 JOB: dict[str, Any] = {
     "ContentAcquisition": {"Provider": "Files", "UriPath": "/media/in"},
@@ -82,6 +91,50 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
     assert f"{tmp_path / name} cannot be read: " in result.stderr or str(tmp_path) in result.stderr
 
 
+def test_an_input_that_is_closed_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(typer.Exit):
+        cli.validate("-")
+    assert capsys.readouterr().err == "- cannot be read: Bad file descriptor\n"
+
+
+INTERRUPTED = """
+import os, signal, sys
+from workflows import command
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "workflows.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+command.main()
+"""
+
+
+def test_an_interrupt_while_the_command_is_loaded_just_ends_it() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
+def test_a_name_that_the_locale_has_no_letters_for_is_written_out(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("encoding")), "keys", "payload", str(tmp_path / "größe€")]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    ended = subprocess.run(command, capture_output=True, check=False, env=environment)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert "größe\\u20ac".encode("latin-1") in ended.stdout
+
+
+def test_a_folder_that_is_missing_is_not_said_to_be_forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    folders = {"ContentAcquisition": tmp_path / "missing", "ContentPublishing": tmp_path / "file" / "out"}
+    job = Job.parse(JOB | {name: {"Provider": "Files", "UriPath": str(path)} for name, path in folders.items()})
+    monkeypatch.setenv(VARIABLE, ":".join(_own_folders(job)))
+    for path in folders.values():
+        with pytest.raises(FolderError, match="does not exist on this worker, or is no folder"):
+            below_roots(path, files_roots())
+
+
 def test_the_schemas_are_schemas() -> None:
     job = json.loads(encoding("schema", "job").stdout)
     Draft202012Validator.check_schema(job)
@@ -116,6 +169,8 @@ def test_protect_encrypts_every_secret_and_nothing_else(tmp_path: Path, monkeypa
     assert encoding("keys", "create", str(tmp_path / "keys")).exit_code == 0
     assert (tmp_path / "keys" / "private.pem").stat().st_mode & 0o777 == 0o600
     again = encoding("keys", "create", str(tmp_path / "keys"))
+    no_folder = encoding("keys", "create", str(tmp_path / "keys" / "public.pem"))
+    assert (no_folder.exit_code, "public.pem cannot be written: " in no_folder.stderr) == (2, True)
     assert (again.exit_code, "there are keys in" in again.stderr) == (2, True)
 
     login = {"CredentialsName": "me", "CredentialsSecret": "s3cret"}

@@ -108,6 +108,26 @@ async def test_who_is_interrupted_while_he_asks_does_not_ask_again() -> None:
         await asyncio.wait_for(asking, 5)
 
 
+@pytest.mark.parametrize("variables", [{}, {"TEMPORAL_ADDRESS": ""}], ids=str)
+async def test_where_no_variable_names_a_server_it_is_that_of_this_machine(
+    variables: dict[str, str], temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert jobs.DEFAULT_ADDRESS == "localhost:7233"
+    monkeypatch.setattr(jobs, "DEFAULT_ADDRESS", temporal_server.address)
+    assert (await jobs.connect()).namespace == "default"
+
+
+async def test_what_is_set_for_another_server_is_not_for_that_of_an_address(
+    temporal_server: TemporalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"ADDRESS": "127.0.0.1:1", "NAMESPACE": "another", "API_KEY": "key", "TLS": "true"}.items():
+        monkeypatch.setenv(f"TEMPORAL_{name}", value)
+    assert (await jobs.connect(temporal_server.address)).namespace == "default"
+
+
 async def test_a_server_that_is_not_there_is_named() -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(jobs.Unreachable, match=address):

@@ -10,7 +10,7 @@ from activities.secrets import revealed
 from publishers.config import RabbitMq
 from publishers.wire import Protected, Secret, Wire
 from workflows.job import Job
-from workflows.keys import _protect, create, protect_job, public_key
+from workflows.keys import KeysExistError, _protect, create, protect_job, public_key
 
 LOGIN = {"CredentialsName": "me", "CredentialsSecret": "s3cret"}
 RABBITMQ = {"Type": "RabbitMQ", "Host": "broker", "Port": 5671, "Queue": "q"}
@@ -44,7 +44,7 @@ def test_keys_are_for_their_owner_alone_and_hold_connection_strings(folder: Path
 @pytest.mark.parametrize("name", ["private.pem", "public.pem"])
 def test_no_key_is_overwritten(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("precious")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(KeysExistError):
         create(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "precious"

@@ -22,7 +22,7 @@ ENCODING = str(Path(sys.executable).with_name("encoding"))
 def folder(tmp_path: Path) -> Path:
     published = tmp_path / "published"
     (published / "a").mkdir(parents=True)
-    (published / "empty").mkdir()
+    (published / "empty/named.m3u8").mkdir(parents=True)
     (published / "a/manifest.mpd").write_text("<MPD/>")
     (published / "manifest.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nvideo.m3u8\n")
     (published / "video.m3u8").write_text("#EXTM3U\n")
