@@ -19,7 +19,7 @@ from activities.heartbeat import Progress, beating, last_detail, last_progress
 from activities.secrets import SecretError, revealed
 from activities.settings import Settings
 from publishers import check, publish
-from publishers.base import PublishError, Unavailable
+from publishers.base import PublishError, Unavailable, Unwanted
 from publishers.config import MessagePublisher
 from publishers.events import AcquisitionProgress, Body, EncodingProgress, Message, Sender, message
 
@@ -52,9 +52,12 @@ async def publish_events(request: PublishRequest) -> None:
         to = revealed(request.publisher)
         async with beating(confirmed):
             for event in request.messages[int(confirmed.done) :]:
-                await publish(to, event)
+                try:
+                    await publish(to, event)
+                    delivered.add(1)
+                except Unwanted as error:
+                    activity.logger.warning("%s is left out: %s", event.event_type, error)
                 confirmed.done += 1
-                delivered.add(1)
     except (PublishError, SecretError) as error:
         failed.add(1, {"error": type(error).__name__})
         activity.logger.warning("%s: %s", request.publisher.address, error)

@@ -2,6 +2,7 @@
 
 PublishError
 ├── Unavailable   the other side cannot be reached or is not ready: try again, for as long as it takes
+├── Unwanted      it has no place for events of this name, which others have: nobody waits for this one
 └── Refused       it answered and said no (credentials, missing queue, size): trying again seldom helps
 """
 
@@ -16,6 +17,10 @@ class PublishError(Exception):
 
 class Unavailable(PublishError):
     """The receiver cannot be reached, or is not ready to take messages."""
+
+
+class Unwanted(PublishError):
+    """The receiver has a place for each name of an event, and none for this one."""
 
 
 class Refused(PublishError):

@@ -19,7 +19,7 @@ from azure.servicebus._pyamqp import _transport
 from azure.servicebus._pyamqp.constants import MAX_FRAME_SIZE_BYTES
 
 from publishers.addresses import connected
-from publishers.base import PublishError, Refused, Unavailable
+from publishers.base import PublishError, Refused, Unavailable, Unwanted
 from publishers.config import AzureServiceBusQueue
 from publishers.events import Message
 from publishers.pace import HostError, Socket, TlsSocket, pace
@@ -37,13 +37,18 @@ PROPERTIES_SIZE = 1024
 """Bytes of a message besides its body, at most."""
 
 CHECKED = ("JobCreated", "JobSuccess", "FinalError")
-"""Events whose queues are tried where each has its own: no job can end without two of them."""
+"""Events whose queues must be there where each has its own: no job can end without two of them."""
 
 NOT_FOUND = 404
 
+
+class _NoQueue(Refused):
+    pass
+
+
 # The first class that fits the error, or what it came from, decides; `{queue}` and `{bus}` are filled in.
 FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
-    (exceptions.MessagingEntityNotFoundError, Refused, "{bus} has no queue {queue}; create it"),
+    (exceptions.MessagingEntityNotFoundError, _NoQueue, "{bus} has no queue {queue}; create it"),
     (exceptions.MessagingEntityDisabledError, Refused, "the queue {queue} of {bus} is disabled; enable it"),
     (exceptions.MessageSizeExceededError, Refused, "the event is larger than the queue {queue} of {bus} allows"),
     (exceptions.ServiceBusAuthenticationError, Refused, "{bus} does not accept the key or signature in Connection"),
@@ -116,6 +121,14 @@ class ServiceBusConnection:
 
     def send(self, config: AzureServiceBusQueue, message: Message) -> None:
         """See base class."""
+        try:
+            self._send(config, message)
+        except _NoQueue as error:
+            if _queue(config, message.event_type) != message.event_type or message.event_type in CHECKED:
+                raise
+            raise Unwanted(str(error)) from None
+
+    def _send(self, config: AzureServiceBusQueue, message: Message) -> None:
         body = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"))
         with _explained(config, queue := _queue(config, message.event_type)):
             sender = self._sender(queue)

@@ -1,8 +1,9 @@
 """What the JSON documents of the contract have in common: PascalCase names, no unknown fields, protected secrets."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from types import NoneType
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_pascal
 
 
@@ -20,6 +21,19 @@ class Wire(BaseModel):
         # A rejected value can be a secret: pydantic's own error text must not quote it.
         hide_input_in_errors=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """Clients write null for what they have not set; where that is no value of its own, the field is left out."""
+        if not isinstance(given, dict):
+            return given
+        unset = {
+            field.alias
+            for field in cls.model_fields.values()
+            if not field.is_required() and NoneType not in get_args(field.annotation)
+        }
+        return {name: value for name, value in given.items() if value is not None or name not in unset}
 
     def to_json_object(self) -> dict[str, Any]:
         """This document as plain JSON types, ready for `json.dumps`."""

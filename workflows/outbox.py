@@ -26,7 +26,7 @@ BATCH_EVENTS = 50
 # The server keeps trying as long as the run is open; the drain at its end has the deadline.
 FOREVER = timedelta(days=365)
 PUBLISH_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30))
-CHECK_TIMEOUT = timedelta(minutes=1)
+CHECK_TIMEOUT = timedelta(minutes=2)
 LATE_REPORTERS = "reporters-begin-late"
 """Runs from before start a reporter for every phase, however short."""
 

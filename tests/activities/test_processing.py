@@ -26,7 +26,7 @@ def test_formats_come_as_a_list_or_alone(given: Any, formats: list[str]) -> None
     assert ContentProcessing.model_validate({"OutputFormat": given}).output_format == formats
 
 
-@pytest.mark.parametrize("formats", [["Dash", "Cmaf"], ["Hls", "Cmaf"], ["DashOnDemand", "Dash"], [], ["dash"], None])
+@pytest.mark.parametrize("formats", [["Dash", "Cmaf"], ["Hls", "Cmaf"], ["DashOnDemand", "Dash"], [], ["dash"], 5])
 def test_formats_that_do_not_go_together_name_the_field(formats: Any) -> None:
     assert problems(OutputFormat=formats)[0][0].startswith("OutputFormat")
 

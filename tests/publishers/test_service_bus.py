@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 import publishers.service_bus
+from activities.notify import PublishRequest, publish_events
 from publishers import check, publish
-from publishers.base import PublishError, Refused, Unavailable
+from publishers.base import PublishError, Refused, Unavailable, Unwanted
 from publishers.config import AzureServiceBusQueue
 from publishers.connections import CONNECTIONS, close_connections
-from publishers.events import Message
+from publishers.events import ImagesExtracted, Message, message
 from publishers.tls import VARIABLE
-from tests.publishers.messages import JOB_ID, lifecycle, progress
+from tests.activities.running import Running
+from tests.publishers.messages import AT, JOB_ID, SENDER, lifecycle, progress
 from tests.servers.ports import free_ports
 from tests.servers.proxy import Proxy
 from tests.servers.service_bus import ServiceBus
@@ -74,9 +76,9 @@ async def test_events_arrive_in_order_with_their_properties(bus: ServiceBus, que
     assert [json.loads(each.body) for each in received] == [event.body for event in events]
     assert "größer, 世界" in received[0].body
     assert received[0].properties == {"OriginalMessageType": "ImagesExtractionFailure"}
-    message = received[0].message
-    assert (message.message_id, message.session_id) == (events[0].event_id, JOB_ID)
-    assert (message.subject, message.content_type) == ("ImagesExtractionFailure", "application/json")
+    first = received[0].message
+    assert (first.message_id, first.session_id) == (events[0].event_id, JOB_ID)
+    assert (first.subject, first.content_type) == ("ImagesExtractionFailure", "application/json")
 
 
 async def test_without_a_queue_each_event_goes_to_its_own(bus: ServiceBus) -> None:
@@ -84,6 +86,12 @@ async def test_without_a_queue_each_event_goes_to_its_own(bus: ServiceBus) -> No
         await publish(config(bus), event)
     assert events_in(bus, "ImagesExtractionFailure", 2) == [lifecycle(1), lifecycle(2)]
     assert events_in(bus, "AcquisitionProgress", 1) == [progress(1)]
+
+
+async def test_an_event_whose_own_queue_is_missing_holds_up_no_other(bus: ServiceBus) -> None:
+    unwanted = message(SENDER, 1, AT, ImagesExtracted(relative_path="images", images=["1.jpg"]))
+    await Running()(publish_events, PublishRequest(config(bus), [unwanted, lifecycle(2)]))
+    assert events_in(bus, "ImagesExtractionFailure", 1) == [lifecycle(2)]
 
 
 async def test_a_connection_string_may_name_the_queue(bus: ServiceBus, queue: str) -> None:
@@ -133,6 +141,7 @@ async def test_a_check_finds_what_is_wrong(bus: ServiceBus, queue: str) -> None:
 async def test_a_missing_queue_is_named(bus: ServiceBus) -> None:
     error = await failure(config(bus, "nowhere"))
     assert isinstance(error, Refused)
+    assert not isinstance(error, Unwanted)
     assert str(error) == f"Azure Service Bus {bus.host} has no queue nowhere; create it"
 
 

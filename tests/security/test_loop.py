@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+import activities.storage.ftps.storage  # noqa: F401 - what loads it first, holds up the loop for a moment
 import publishers.ftp
 from activities.acquire import AcquireRequest, acquire
 from activities.cleanup import CleanUpRequest, DeleteSourceRequest, clean_up, delete_source
@@ -28,8 +29,8 @@ from tests.security.leading import ftp
 from tests.servers.amqp_script import Script
 from tests.servers.ftp_script import Script as FtpScript
 
-WAIT = 1.0
-"""Seconds that each waits for a word."""
+WAIT = 2.0
+"""Seconds that each waits for a word; half of it a busy machine does not take from the loop."""
 OUTPUT = PackagedFormat("Hls", "package/hls", ["video.m4s"], ["manifest.m3u8"], {"hls": "manifest.m3u8"})
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from activities.server import job_id_of
+from publishers.wire import Wire
 from workflows.job import InvalidJob, Job, publishers_of, sender_of
 
 GUID = "0b0f1f9a-6f0c-4e5a-9f57-0f6f2a1d2c3b"
@@ -26,6 +27,28 @@ def problems(description: object) -> list[str]:
 
 def test_a_minimal_job_is_valid() -> None:
     assert Job.parse(minimal()).content_publishing.uri_path == "/media/out"
+
+
+def nulled(section: Wire, written: dict[str, Any]) -> dict[str, Any]:
+    """What is not written in it, or in the sections below, is null, as serializers of other languages have it."""
+    made: dict[str, Any] = {str(field.alias): None for field in type(section).model_fields.values()}
+    for name, field in type(section).model_fields.items():
+        read, given = getattr(section, name), written.get(str(field.alias))
+        if given is not None:
+            made[str(field.alias)] = nulled(read, given) if isinstance(read, Wire) else given
+    return made
+
+
+def test_null_is_as_if_left_out() -> None:
+    written = minimal()
+    plain = Job.parse(written)
+    every = nulled(plain, written)
+    assert every["ContentProcessing"]["OptimizeFor"] is None
+    every["MediaMappings"].pop("FallbackLanguageCode")  # there it is a value
+    assert Job.parse(every) == plain
+    block = {"Type": "RabbitMQ", "Host": "h", "Queue": "q", "CredentialsName": "n", "CredentialsSecret": "s"}
+    [publisher] = publishers_of({"MessagePublishers": [block]})
+    assert publishers_of({"MessagePublishers": [nulled(publisher, block)]}) == [publisher]
 
 
 @pytest.mark.parametrize(
