@@ -1,5 +1,9 @@
 """What a worker reads from its environment."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from activities.settings import Settings, Version
@@ -48,3 +52,25 @@ def test_a_setting_that_is_none_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         version_with(monkeypatch, **variables)
+
+
+HEAPS = """
+import ctypes, threading
+from worker import _share_one_heap
+_share_one_heap()
+library = ctypes.CDLL(None)
+threads = [threading.Thread(target=library.malloc, args=[1000]) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+"""
+
+
+@pytest.mark.parametrize(("given", "heaps"), [({}, 1), ({"MALLOC_ARENA_MAX": "3"}, 3)])
+def test_the_threads_of_a_worker_share_one_heap(given: dict[str, str], heaps: int) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | given
+    command = [sys.executable, "-c", HEAPS]
+    told = subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
+    assert told.count("<heap nr=") == heaps
