@@ -213,7 +213,9 @@ async def test_nothing_is_left_when_connections_close(bus: ServiceBus, queue: st
     await asyncio.to_thread(bus.restart)
     await publish(config(bus, queue), lifecycle(2))
     close_connections()
-    assert (threading.active_count(), open_sockets()) == (threads, sockets)
+    # Not the same ones: what tests before this one have left may go meanwhile.
+    assert threading.active_count() <= threads
+    assert open_sockets() <= sockets
 
 
 def open_sockets() -> set[str]:
