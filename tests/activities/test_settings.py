@@ -69,7 +69,7 @@ library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
 
 
 @pytest.mark.parametrize(("given", "is_one"), [({}, True), ({"MALLOC_ARENA_MAX": "3"}, False)])
-def test_the_threads_of_a_worker_share_one_heap(given: dict[str, str], is_one: bool) -> None:
+def test_the_threads_of_a_worker_share_one_heap(given: dict[str, str], *, is_one: bool) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"} | given
     command = [sys.executable, "-c", HEAPS]
     told = subprocess.run(command, capture_output=True, check=True, text=True, env=environment).stdout
