@@ -59,7 +59,7 @@ def revealed(section: Section) -> Section:
     if not section.is_encrypted:
         return section
     secrets = {name: getattr(section, name) for name in section.secret_fields()}
-    plain = {name: _reveal(name, secret) for name, secret in secrets.items() if secret is not None}
+    plain = {name: _reveal(section.wire_name(name), secret) for name, secret in secrets.items() if secret is not None}
     try:
         return type(section).model_validate(dict(section) | plain | {section.protection_field: "Unencrypted"})
     except ValueError:
@@ -67,18 +67,17 @@ def revealed(section: Section) -> Section:
 
 
 def _names(section: HoldsSecrets) -> str:
-    fields = type(section).model_fields
-    return ", ".join(str(fields[name].alias) for name in section.secret_fields())
+    return ", ".join(map(section.wire_name, section.secret_fields()))
 
 
 def _reveal(field: str, protected: str) -> str:
     try:
         data = base64.b64decode("".join(protected.split()), validate=True)
     except ValueError:
-        raise SecretError(f"{_wire(field)} is not base64; protect it with `encoding protect`") from None
+        raise SecretError(f"{field} is not base64; protect it with `encoding protect`") from None
     keys = private_keys()
     if not keys:
-        raise SecretError(f"{_wire(field)} is encrypted; set {VARIABLE} on this worker to the private key's file")
+        raise SecretError(f"{field} is encrypted; set {VARIABLE} on this worker to the private key's file")
     for scheme in AUTHENTICATED:
         for text in _readings(data, keys, scheme):
             return text
@@ -86,17 +85,13 @@ def _reveal(field: str, protected: str) -> str:
     if probable:
         return max(probable, key=len)
     raise SecretError(
-        f"no private key in {VARIABLE} fits {_wire(field)}; protect it with the present public key, "
+        f"no private key in {VARIABLE} fits {field}; protect it with the present public key, "
         f"and with OAEP if it is shorter than {SHORTEST} characters"
     )
 
 
 def _is_no_noise(text: str) -> bool:
     return len(text) >= SHORTEST and text.isprintable()
-
-
-def _wire(field: str) -> str:
-    return "".join(part.capitalize() for part in field.split("_"))
 
 
 def _readings(data: bytes, keys: list[RSAPrivateKey], scheme: AsymmetricPadding) -> Iterator[str]:

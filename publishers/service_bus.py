@@ -42,13 +42,9 @@ CHECKED = ("JobCreated", "JobSuccess", "FinalError")
 NOT_FOUND = 404
 
 
-class _NoQueue(Refused):
-    pass
-
-
 # The first class that fits the error, or what it came from, decides; `{queue}` and `{bus}` are filled in.
 FAILURES: tuple[tuple[type[BaseException], type[PublishError], str], ...] = (
-    (exceptions.MessagingEntityNotFoundError, _NoQueue, "{bus} has no queue {queue}; create it"),
+    (exceptions.MessagingEntityNotFoundError, Refused, "{bus} has no queue {queue}; create it"),
     (exceptions.MessagingEntityDisabledError, Refused, "the queue {queue} of {bus} is disabled; enable it"),
     (exceptions.MessageSizeExceededError, Refused, "the event is larger than the queue {queue} of {bus} allows"),
     (exceptions.ServiceBusAuthenticationError, Refused, "{bus} does not accept the key or signature in Connection"),
@@ -121,16 +117,10 @@ class ServiceBusConnection:
 
     def send(self, config: AzureServiceBusQueue, message: Message) -> None:
         """See base class."""
-        try:
-            self._send(config, message)
-        except _NoQueue as error:
-            if _queue(config, message.event_type) != message.event_type or message.event_type in CHECKED:
-                raise
-            raise Unwanted(str(error)) from None
-
-    def _send(self, config: AzureServiceBusQueue, message: Message) -> None:
         body = json.dumps(message.body, ensure_ascii=False, separators=(",", ":"))
-        with _explained(config, queue := _queue(config, message.event_type)):
+        queue = _queue(config, message.event_type)
+        can_do_without = queue == message.event_type and queue not in CHECKED
+        with _explained(config, queue, missing=Unwanted if can_do_without else Refused):
             sender = self._sender(queue)
             # A service that ends the link over the size gives the library no chance to tell why.
             if len(body.encode()) + PROPERTIES_SIZE > sender._max_message_size_on_link:  # noqa: SLF001
@@ -198,8 +188,8 @@ def _impatient(context: ssl.SSLContext) -> ssl.SSLContext:
 
 
 @contextmanager
-def _explained(config: AzureServiceBusQueue, queue: str) -> Iterator[None]:
-    """Turn whatever the library raises, whose text may hold anything, into a `PublishError`."""
+def _explained(config: AzureServiceBusQueue, queue: str, missing: type[PublishError] = Refused) -> Iterator[None]:
+    """Turn whatever the library raises, whose text may hold anything, into a `PublishError`; `missing` for no queue."""
     names = {"queue": queue, "bus": f"Azure Service Bus {config.namespace}"}
     pace().begin()
     try:
@@ -212,7 +202,8 @@ def _explained(config: AzureServiceBusQueue, queue: str) -> Iterator[None]:
             raise Refused(f"{names['bus']}: {refused}") from None
         for kind, outcome, text in FAILURES:
             if any(isinstance(cause, kind) for cause in causes):
-                raise outcome(text.format_map(names)) from None
+                told = missing if kind is exceptions.MessagingEntityNotFoundError else outcome
+                raise told(text.format_map(names)) from None
         raise Unavailable("the conversation with {bus} failed".format_map(names)) from None
 
 

@@ -35,6 +35,11 @@ class Wire(BaseModel):
         }
         return {name: value for name, value in given.items() if value is not None or name not in unset}
 
+    @classmethod
+    def wire_name(cls, name: str) -> str:
+        """How JSON spells a field whose name in code is `name`."""
+        return str(cls.model_fields[name].alias)
+
     def to_json_object(self) -> dict[str, Any]:
         """This document as plain JSON types, ready for `json.dumps`."""
         return self.model_dump(mode="json")

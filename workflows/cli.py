@@ -280,7 +280,7 @@ def worker() -> None:
 def _read(job_file: str) -> Any:
     """The JSON in a file, or the end of the command with a reason."""
     try:
-        data = _read_input() if job_file == "-" else _read_file(Path(job_file))
+        data = _bytes_of(job_file)
     except OSError as error:
         _refuse(f"{job_file} cannot be read: {error.strerror}")
     if len(data) > MAX_BYTES:
@@ -311,15 +311,13 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON; write a number")
 
 
-def _read_input() -> bytes:
+def _bytes_of(job_file: str) -> bytes:
+    if job_file != "-":
+        with Path(job_file).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     if sys.stdin is None:  # it was closed before we started
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     return sys.stdin.buffer.read(MAX_BYTES + 1)
-
-
-def _read_file(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
 
 
 def _parse(description: Any) -> Job:
@@ -345,7 +343,8 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
     except RPCError as error:
         text = f"the Temporal server refuses: {error.message}"
         if error.status == RPCStatusCode.UNAVAILABLE:
-            text = f"the Temporal server at {_address()} does not answer; check TEMPORAL_ADDRESS"
+            at = os.environ.get("TEMPORAL_ADDRESS") or jobs.DEFAULT_ADDRESS
+            text = f"the Temporal server at {at} does not answer; check TEMPORAL_ADDRESS"
     except BrokenPipeError:  # whoever read our output has heard enough
         os._exit(FAILED)
     except OSError as error:
@@ -354,10 +353,6 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
         text = str(error)
     typer.echo(printable(text), err=True)
     raise typer.Exit(FAILED)
-
-
-def _address() -> str:
-    return os.environ.get("TEMPORAL_ADDRESS") or jobs.DEFAULT_ADDRESS
 
 
 def _finish(last: Message) -> None:

@@ -13,10 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-from pydantic import BaseModel
 
 from activities.secrets import protect
-from publishers.wire import HoldsSecrets
+from publishers.wire import HoldsSecrets, Wire
 from workflows.job import Job
 
 KEY_BITS = 4096
@@ -76,13 +75,15 @@ def protect_job(description: dict[str, Any], job: Job, key: rsa.RSAPublicKey) ->
 
 
 def _protect(here: Any, read: Any, key: rsa.RSAPublicKey) -> int:
+    if here is None:  # as if left out
+        return 0
     if isinstance(read, list):
         return sum(_protect(*pair, key) for pair in zip(here, read, strict=True))
-    if not isinstance(read, BaseModel):
+    if not isinstance(read, Wire):
         return 0
     count = _protect_section(here, read, key) if isinstance(read, HoldsSecrets) else 0
     for name in type(read).model_fields:
-        if (field := _wire(read, name)) in here:
+        if (field := read.wire_name(name)) in here:
             count += _protect(here[field], getattr(read, name), key)
     return count
 
@@ -92,14 +93,10 @@ def _protect_section(here: dict[str, Any], section: HoldsSecrets, key: rsa.RSAPu
     if section.is_encrypted or not given:
         return 0
     for name in given:
-        field = _wire(section, name)
+        field = section.wire_name(name)
         try:
             here[field] = protect(getattr(section, name), key)
         except ValueError as error:
             raise ValueError(f"{field}: {error}") from None
-    here[_wire(section, section.protection_field)] = "Encrypted"
+    here[section.wire_name(section.protection_field)] = "Encrypted"
     return len(given)
-
-
-def _wire(read: BaseModel, name: str) -> str:
-    return str(type(read).model_fields[name].alias)

@@ -132,10 +132,12 @@ class Drm(KeysProtected):
             others.add("explicit_iv")
         for name in needed:
             if getattr(self, name) is None:
-                raise ValueError(f"DrmProtection {self.drm_protection} needs {_wire(name)}; add it")
+                raise ValueError(f"DrmProtection {self.drm_protection} needs {Drm.wire_name(name)}; add it")
         for name in sorted(others):
             if getattr(self, name) is not None:
-                raise ValueError(f"{_wire(name)} is not for DrmProtection {self.drm_protection}; remove one of them")
+                raise ValueError(
+                    f"{Drm.wire_name(name)} is not for DrmProtection {self.drm_protection}; remove one of them"
+                )
         return self
 
     def drm(self) -> "Drm | None":
@@ -147,7 +149,3 @@ class Drm(KeysProtected):
     def without_drm(self) -> Self:
         """The section without any of these fields."""
         return self.model_copy(update={name: field.get_default() for name, field in Drm.model_fields.items()})
-
-
-def _wire(name: str) -> str:
-    return str(Drm.model_fields[name].alias)

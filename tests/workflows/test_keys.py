@@ -66,6 +66,12 @@ def test_a_secret_is_protected_and_that_it_is_is_told(protection: dict[str, str]
     assert (section.is_encrypted, revealed(section).credentials_secret) == (True, "s3cret")
 
 
+def test_what_is_null_holds_no_secret(key: rsa.RSAPublicKey) -> None:
+    description = JOB | {"MessagePublishers": None}
+    assert protect_job(description, Job.parse(description), key) == 0
+    assert description["MessagePublishers"] is None
+
+
 def test_what_is_encrypted_already_stays_and_the_rest_is_protected(key: rsa.RSAPublicKey) -> None:
     encrypted = RABBITMQ | {"CredentialsName": "me", "CredentialsSecret": "c2k=", "CredentialsProtection": "Encrypted"}
     description = JOB | {"MessagePublishers": [dict(encrypted), RABBITMQ | LOGIN]}
